@@ -1,0 +1,68 @@
+"""The verse forms: how many lines, how many characters a line, and what they are called.
+
+A form is counted in 句, called lines here: ``春眠不觉晓`` is a line, ``春眠不觉晓，处处闻啼鸟。`` a couplet (联).
+Source of the definitions: 王力《诗词格律》.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+COMMA, STOP = "，", "。"  # the only marks of a poem here: a line inside a couplet, the couplet's end
+
+
+@dataclass(frozen=True)
+class Form:
+    """A verse form.
+
+    Attributes:
+        name: its Chinese name, such as ``五绝``.
+        token: the special token that announces it to a model, such as ``<五绝>``.
+        line_length: characters in each line; None where lines differ (杂言).
+        num_lines: lines of the whole poem; None where the number is free.
+        min_lines: fewest lines, for a form of free length.
+        regulated: whether tonal patterns exist for it (近体).
+        english: its English name.
+    """
+
+    name: str
+    token: str
+    line_length: int | None
+    num_lines: int | None
+    min_lines: int
+    regulated: bool
+    english: str
+
+
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (
+        Form("五绝", "<五绝>", 5, 4, 4, True, "five-character quatrain"),
+        Form("七绝", "<七绝>", 7, 4, 4, True, "seven-character quatrain"),
+        Form("五律", "<五律>", 5, 8, 8, True, "five-character regulated verse"),
+        Form("七律", "<七律>", 7, 8, 8, True, "seven-character regulated verse"),
+        # A model is told line length and count, so 排律 comes under the token of the long forms.
+        Form("五排", "<五古>", 5, None, 10, True, "five-character extended regulated verse"),
+        Form("七排", "<七古>", 7, None, 10, True, "seven-character extended regulated verse"),
+        Form("五古", "<五古>", 5, None, 2, False, "five-character old-style verse"),
+        Form("七古", "<七古>", 7, None, 2, False, "seven-character old-style verse"),
+        Form("杂言", "<杂言>", None, None, 1, False, "verse of mixed line lengths"),
+    )
+}
+
+FORM_TOKENS: tuple[str, ...] = tuple(dict.fromkeys(form.token for form in FORMS.values()))
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a poem, marks and white space dropped: ``"春眠，啼鸟。"`` gives ``["春眠", "啼鸟"]``."""
+    return [line for line in re.split(r"[\s，。！？；：、,.!?;:]+", text) if line]
+
+
+def classify(lines: list[str]) -> Form:
+    """The form of a poem by the length and number of its lines alone; tones are :mod:`tang_rnn.prosody`'s."""
+    lengths = {len(line) for line in lines}
+    if lengths not in ({5}, {7}):
+        return FORMS["杂言"]
+    prefix = "五" if lengths == {5} else "七"
+    return FORMS[prefix + {4: "绝", 8: "律"}.get(len(lines), "古")]
