@@ -20,14 +20,14 @@ import sys
 import tarfile
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import opencc
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tang_rnn.forms import COMMA, FORMS, STOP, classify, split_lines
+from tang_rnn.forms import COMMA, FORMS, STOP, classify
 
 PACKAGE = "chinese-poetry@2.0.1"  # on npm
 HERE = Path(__file__).parent / "corpus"
@@ -54,12 +54,15 @@ SOURCE_MARKS = "，。？！；：、,.?!;:"
 # Innermost first, so that nested notes go from the inside out; the last kind was never closed.
 NOTE = re.compile(r"（[^（）]*）|〖[^〖〗]*〗|（[^（）]*$")
 QUOTES = re.compile(r"[《》〈〉「」『』“”‘’\"'/\[\]［］]")  # and strokes left over from a line break
-NOTE_NUMBER = re.compile(r"\[[一二三四五六七八九十○]+\]")  # other [square brackets] hold a character the editor supplied
+# Other [square brackets] hold a character that the editors supplied.
+NOTE_NUMBER = re.compile(r"\[[一二三四五六七八九十○]+\]")
 # Lost characters, and characters described by their parts because the source's font lacked them.
 LACUNA = re.compile(r"[□○●◎囗{}\u2ff0-\u2fff\ue000-\uf8ff\ufffd]")
 SERIAL = re.compile(r"\s+[一二三四五六七八九十百○〇]+$")  # the number the source gives each poem of a set
 # The 乐府 volumes put the kind of song before a poem's own title.
-SONG_KIND = re.compile(r"^(郊廟歌辭|鼓吹曲辭|橫吹曲辭|相和歌辭|清商曲辭|舞曲歌辭|琴曲歌辭|雜曲歌辭|雜歌謠辭|近代曲辭)\s+(?=\S)")
+SONG_KIND = re.compile(
+    r"^(郊廟歌辭|鼓吹曲辭|橫吹曲辭|相和歌辭|清商曲辭|舞曲歌辭|琴曲歌辭|雜曲歌辭|雜歌謠辭|近代曲辭)\s+(?=\S)"
+)
 FRAGMENT = re.compile(r"^[殘斷逸佚雜]?句(\s|（|$)|（[殘斷逸佚]?句）")
 
 ANONYMOUS = {"不详", "无名氏", "佚名", "缺名", "阙名", "失名", "敦煌人作品"}
@@ -87,21 +90,23 @@ KNOWN_AS = {
 # OpenCC's t2s keeps these by context, rightly: 乾坤 is no 干坤, and the note 徵 no 征. All others it keeps are mapped.
 KEPT_TRADITIONAL = "乾徵"
 # 乾 the heaven, which OpenCC takes for 干 the dry where it does not know the word. 桑干 and 若干 are right as they are.
-HEAVEN = re.compile(r"乾(?=[德符乾文祐寧甯靈竺儀宮睿享宇維封健剛樞兌位方天陀闥惕坤元綱象道運])|(?<=[乾承乘式連])乾")
+HEAVEN = re.compile(
+    r"乾(?=[德符乾文祐寧宁甯靈灵竺儀仪宮宫睿享宇維维封健剛刚樞枢兌兑位方天陀闥闼惕坤元綱纲象道運运])|(?<=[乾承乘式連连])乾"
+)
 
 # The rule of derive_variants() read by eye: what it proposes wrongly, and what it lacks or answers differently.
 # Radicals standing for characters, distinct words (汉语大字典's 假借 and 通 are in the sources too), doubtful ones.
 REJECTED_VARIANTS = (
-    "蘗𫘤𫗪殽瀁箠晻狥刓炰洟褧躧裌阨霶箾窌咷𫏋搨跙䍀楥碔簨麰廌朿卍㝵煠楢䌷衂菫埶杴檇荍𪧀妳杇蚡豝傜𪧘扐罦鞙铇朌䕭𫌇笶"
-    "哶遉笓厪憝譈𦍩絖凂稭螆迻𫉄栛虖𠋆杸錋跥諕涶𦰏尠醿蟺敻乚氜冫犭灬忄扌阝亻衤糸纟厶廾艹氵艸𪿫"
+    "蘗𫘤𫗪殽瀁箠晻狥刓炰洟褧躧裌阨霶箾窌咷𫏋搨跙䍀楥碔簨麰廌朿卍㝵煠楢䌷衂菫埶杴檇荍𪧀妳杇蚡豝傜𪧘扐罦鞙"
+    "铇朌䕭𫌇笶哶遉笓厪憝譈𦍩絖凂稭螆迻𫉄栛虖𠋆杸錋跥諕涶𦰏尠醿蟺敻乚氜冫犭灬忄扌阝亻衤糸纟厶廾艹氵艸𪿫"
 )
 CHOSEN_VARIANTS = """
-    鷰燕 乹乾 亁乾 着著 翦剪 蹋踏 埽扫 䜩宴 醼宴 迺乃 廼乃 臯皋 皐皋 髣仿 髴佛 讐雠 汚污 胷胸 盌碗 椀碗 𥩟伫 沍冱 躭耽 甖罂
-    燿耀 徬彷 雝雍 嘷嗥 苽菰 倣仿 曡叠 飇飙 貎貌 皃貌 曽曾 茍苟 狵尨 湏须 隝坞 萠萌 衹只 秪只 秖只 鸜鸲 遰递 顇悴 熳漫
-    牓榜 藂丛 虵蛇 慇殷 褭袅 垅垄 蔕蒂 嵒岩 嵓岩 瓌瑰 攲欹 敧欹 頳赪 睠眷 惸茕 鄽廛 驩欢 葅菹 璚琼 磎溪 蠒茧 儛舞 傚效 瘖喑
-    勌倦 忩匆 旍旌 惣总 闚窥 謩谟 鵄鸱 樝楂 擕携 嗸嗷 慠傲 煗暖 琖盏 䂓规 姧奸 埿泥 䨥双 裩裈 熖焰 瘇肿 挍校 糢模
-    㳂沿 衘衔 閴阒 慿凭 敭扬 璅琐 塠堆 虀齑 猒厌 斲斵 穽阱 櫺棂 筿筱 餻糕 徴征
-    𠡠敕 箝钳 槀槁 歴历 悊哲 𫏐暂 㩦携
+    鷰燕 乹乾 亁乾 着著 翦剪 蹋踏 埽扫 䜩宴 醼宴 迺乃 廼乃 臯皋 皐皋 髣仿 髴佛 讐雠 汚污 胷胸 盌碗 椀碗 𥩟伫 沍冱
+    躭耽 甖罂 燿耀 徬彷 雝雍 嘷嗥 苽菰 倣仿 曡叠 飇飙 貎貌 皃貌 曽曾 茍苟 狵尨 湏须 隝坞 萠萌 衹只 秪只 秖只 鸜鸲
+    遰递 顇悴 熳漫 牓榜 藂丛 虵蛇 慇殷 褭袅 垅垄 蔕蒂 嵒岩 嵓岩 瓌瑰 攲欹 敧欹 頳赪 睠眷 惸茕 鄽廛 驩欢 葅菹 璚琼
+    磎溪 蠒茧 儛舞 傚效 瘖喑 勌倦 忩匆 旍旌 惣总 闚窥 謩谟 鵄鸱 樝楂 擕携 嗸嗷 慠傲 煗暖 琖盏 䂓规 姧奸 埿泥 䨥双
+    裩裈 熖焰 瘇肿 挍校 糢模 㳂沿 衘衔 閴阒 慿凭 敭扬 璅琐 塠堆 虀齑 猒厌 斲斵 穽阱 櫺棂 筿筱 餻糕 徴征 𠡠敕 箝钳
+    槀槁 歴历 悊哲 𫏐暂 㩦携
 """
 UNIHAN_FIELDS = ("kSemanticVariant", "kZVariant", "kSpecializedSemanticVariant")
 
@@ -131,7 +136,7 @@ def fetch(cache: Path = CACHE) -> Path:
 
 
 def read_raw(source: Path) -> list[dict]:
-    """The raw poems of a folder (the unpacked package or a clone of its repository) or a .tgz, in the source's order."""
+    """The raw poems in the source's order, from a folder (the unpacked package, a clone of the repository) or a .tgz."""
     # Only there: strains/ and error/ hold files of the same names that are not the poems.
     pattern = re.compile(r"(?:(?:.*/)?(?:quantangshi|全唐诗)/)?poet\.tang\.(\d+)\.json")
     files: dict[int, bytes] = {}
@@ -146,12 +151,15 @@ def read_raw(source: Path) -> list[dict]:
                     if match := pattern.fullmatch(member.name):
                         files[int(match[1])] = archive.extractfile(member).read()
         except tarfile.TarError as error:
-            raise CorpusError(f"{source} is neither a folder nor a tar archive: {error}") from error
+            raise CorpusError(f"{source} is neither a folder nor a tar archive") from error
     else:
         raise CorpusError(f"no such file or folder: {source}")
     if not files:
         raise CorpusError(f"no poet.tang.*.json under {source}; it should be the npm package {PACKAGE}")
-    return [poem for _, content in sorted(files.items()) for poem in json.loads(content)]
+    try:
+        return [poem for _, content in sorted(files.items()) for poem in json.loads(content)]
+    except ValueError as error:
+        raise CorpusError(f"damaged JSON under {source}: {error}") from error
 
 
 # -------------------------------------------------------------------------------------------------------- cleaning
@@ -319,7 +327,7 @@ def readings(lines: Iterable[str]) -> dict[str, str]:
     for position in range(max(map(len, names), default=0)):
         first: dict[str, int] = {}
         for i, line in enumerate(names):
-            if 5 <= len(line) and position < len(line):
+            if len(line) >= 5 and position < len(line):
                 sets.join(i, first.setdefault(line[:position] + "＊" + line[position + 1 :], i))
     return {line: names[sets.find(i)] for i, line in enumerate(names)}
 
@@ -396,8 +404,8 @@ def _unihan(name: str) -> Iterator[tuple[str, str, str]]:
 def derive_variants(raw: list[dict]) -> list[tuple[str, str, str, int]]:
     """Rows of variants.tsv: variant, common form, where the pair comes from, how often the corpus has the variant.
 
-    A character outside the 通用规范汉字表 maps to one inside it if Unihan or 汉语大字典 (yitizi) pair them, both share a
-    Mandarin reading, the corpus has both, and there is no second candidate. Then the decisions made by eye apply.
+    A character outside the 通用规范汉字表 maps to one inside it if Unihan or 汉语大字典 (yitizi) pair them, they share
+    a Mandarin reading, the corpus has both, and there is no second candidate. Decisions made by eye come first.
     """
     try:
         from yitizi.yitizi import yitizi_data
@@ -431,11 +439,9 @@ def derive_variants(raw: list[dict]) -> list[tuple[str, str, str, int]]:
         elif variant in standard or variant in REJECTED_VARIANTS:
             continue
         else:
-            common = [
-                c
-                for c, sources in found.items()
-                if c in standard and counts[c] and sounds[c] & sounds[variant] and sources - {"kSpecializedSemanticVariant"}
-            ]
+            known = [c for c in found if c in standard and counts[c]]
+            known = [c for c in known if found[c] != {"kSpecializedSemanticVariant"}]  # too loose on its own
+            common = [c for c in known if sounds[c] & sounds[variant]]
         if len(common) == 1:
             table.append((variant, common[0], "+".join(sorted(found[common[0]])) or "editor", count))
     return table
@@ -446,22 +452,68 @@ def write_variants(table: list[tuple[str, str, str, int]], path: Path = VARIANTS
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+# ----------------------------------------------------------------------------------------------------- command line
+
+
+def report(raw: int, splits: dict[str, list[dict]], dropped: Counter) -> str:
+    """What was kept, by split and form, and what was dropped, by reason: Markdown tables, good to read as they are."""
+    names = list(dict.fromkeys(form.token.strip("<>") for form in FORMS.values()))
+    counts = {split: Counter(row["form"] for row in rows) for split, rows in splits.items()}
+    everything = [row for rows in splits.values() for row in rows]
+    total = sum(counts.values(), Counter())
+    table = [["", *names, "poems", "characters"]]
+    for label, count, rows in [(s, counts[s], splits[s]) for s in splits] + [("all", total, everything)]:
+        characters = sum(len(line) for row in rows for line in row["lines"])
+        numbers = [*(count[name] for name in names), len(rows), characters]
+        table.append([label, *(f"{number:,}" for number in numbers)])
+    reasons = [["dropped", "poems"], *([reason, f"{number:,}"] for reason, number in dropped.most_common())]
+    characters = Counter(c for row in everything for line in row["lines"] for c in line)
+    twice = sum(number > 1 for number in characters.values())
+    return (
+        f"Of {raw:,} poems {len(everything):,} are kept, with {len(characters):,} different characters, "
+        f"{twice:,} of them seen twice or more.\n\n{_markdown(table)}\n\n{_markdown(reasons)}"
+    )
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|---" + "|--:" * (len(rows[0]) - 1) + "|", *body])
+
+
+def write_card(numbers: str, out: Path) -> None:
+    """The dataset card, with the numbers of this run in its marked place."""
+    text = CARD.read_text(encoding="utf-8")
+    marked = re.compile(r"(<!-- written by .*? -->\n).*?(<!-- end -->)", re.DOTALL)
+    (out / CARD.name).write_text(marked.sub(lambda m: f"{m[1]}\n{numbers}\n\n{m[2]}", text), encoding="utf-8")
+
+
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.corpus")
-    parser.add_argument("action", nargs="?", choices=("build", "variants"), default="build")
-    parser.add_argument("--source", type=Path)
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser = argparse.ArgumentParser(prog="python -m training.corpus", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("build", "variants"),
+        default="build",
+        help="build the dataset (the default), or derive variants.tsv anew from Unihan",
+    )
+    parser.add_argument("--source", type=Path, help=f"{PACKAGE} unpacked, its .tgz, or a clone; else npm fetches it")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the parquet files")
     options = parser.parse_args(argv)
-    raw = read_raw(options.source or fetch())
-    if options.action == "variants":
-        table = derive_variants(raw)
-        write_variants(table)
-        print(f"{len(table)} variants in {VARIANTS}")
-        return 0
-    splits, dropped = build(raw, read_variants())
-    write(splits, options.out)
-    print(len(raw), dropped, {k: len(v) for k, v in splits.items()})
-    print(Counter(r["form"] for v in splits.values() for r in v))
+    try:
+        raw = read_raw(options.source or fetch())
+        if options.action == "variants":
+            table = derive_variants(raw)
+            write_variants(table)
+            print(f"{len(table)} variants in {VARIANTS}")
+            return 0
+        splits, dropped = build(raw, read_variants())
+        write(splits, options.out)
+        numbers = report(len(raw), splits, dropped)
+        write_card(numbers, options.out)
+        print(numbers)
+    except (CorpusError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
