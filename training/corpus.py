@@ -136,7 +136,7 @@ def fetch(cache: Path = CACHE) -> Path:
 
 
 def read_raw(source: Path) -> list[dict]:
-    """The raw poems in the source's order, from a folder (the unpacked package, a clone of the repository) or a .tgz."""
+    """The raw poems in source order, from a folder (the unpacked package, a clone of the repository) or a .tgz."""
     # Only there: strains/ and error/ hold files of the same names that are not the poems.
     pattern = re.compile(r"(?:(?:.*/)?(?:quantangshi|全唐诗)/)?poet\.tang\.(\d+)\.json")
     files: dict[int, bytes] = {}
