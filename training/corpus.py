@@ -97,11 +97,11 @@ HEAVEN = re.compile(
 # The rule of derive_variants() read by eye: what it proposes wrongly, and what it lacks or answers differently.
 # Radicals standing for characters, distinct words (汉语大字典's 假借 and 通 are in the sources too), doubtful ones.
 REJECTED_VARIANTS = (
-    "蘗𫘤𫗪殽瀁箠晻狥刓炰洟褧躧裌阨霶箾窌咷𫏋搨跙䍀楥碔簨麰廌朿卍㝵煠楢䌷衂菫埶杴檇荍𪧀妳杇蚡豝傜𪧘扐罦鞙"
+    "菑蜑踖刅蘗𫘤𫗪殽瀁箠晻狥刓炰洟褧躧裌阨霶箾窌咷𫏋搨跙䍀楥碔簨麰廌朿卍㝵煠楢䌷衂菫埶杴檇荍𪧀妳杇蚡豝傜𪧘扐罦鞙"
     "铇朌䕭𫌇笶哶遉笓厪憝譈𦍩絖凂稭螆迻𫉄栛虖𠋆杸錋跥諕涶𦰏尠醿蟺敻乚氜冫犭灬忄扌阝亻衤糸纟厶廾艹氵艸𪿫"
 )
 CHOSEN_VARIANTS = """
-    鷰燕 乹乾 亁乾 着著 翦剪 蹋踏 埽扫 䜩宴 醼宴 迺乃 廼乃 臯皋 皐皋 髣仿 髴佛 讐雠 汚污 胷胸 盌碗 椀碗 𥩟伫 沍冱
+    邨村 鷰燕 乹乾 亁乾 着著 翦剪 蹋踏 埽扫 䜩宴 醼宴 迺乃 廼乃 臯皋 皐皋 髣仿 髴佛 讐雠 汚污 胷胸 盌碗 椀碗 𥩟伫 沍冱
     躭耽 甖罂 燿耀 徬彷 雝雍 嘷嗥 苽菰 倣仿 曡叠 飇飙 貎貌 皃貌 曽曾 茍苟 狵尨 湏须 隝坞 萠萌 衹只 秪只 秖只 鸜鸲
     遰递 顇悴 熳漫 牓榜 藂丛 虵蛇 慇殷 褭袅 垅垄 蔕蒂 嵒岩 嵓岩 瓌瑰 攲欹 敧欹 頳赪 睠眷 惸茕 鄽廛 驩欢 葅菹 璚琼
     磎溪 蠒茧 儛舞 傚效 瘖喑 勌倦 忩匆 旍旌 惣总 闚窥 謩谟 鵄鸱 樝楂 擕携 嗸嗷 慠傲 煗暖 琖盏 䂓规 姧奸 埿泥 䨥双
