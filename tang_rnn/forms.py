@@ -55,8 +55,12 @@ FORM_TOKENS: tuple[str, ...] = tuple(dict.fromkeys(form.token for form in FORMS.
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a poem, marks and white space dropped: ``"春眠，啼鸟。"`` gives ``["春眠", "啼鸟"]``."""
-    return [line for line in re.split(r"[\s，。！？；：、,.!?;:]+", text) if line]
+    """The lines of a poem, marks and white space dropped: ``"春眠，啼鸟。"`` gives ``["春眠", "啼鸟"]``.
+
+    Quotation marks and brackets are dropped without ending a line.
+    """
+    text = re.sub(r"[「」『』《》〈〉“”‘’\"'()（）〔〕\[\]【】]", "", text)
+    return [line for line in re.split(r"[\s，。！？；：、,.!?;:·…—-]+", text) if line]
 
 
 def classify(lines: list[str]) -> Form:

@@ -1,0 +1,14 @@
+"""tang_rnn: recurrent networks that write classical Chinese verse."""
+
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+from .configuration_tang_rnn import TangRNNConfig
+from .modeling_tang_rnn import TangRNNForCausalLM, TangRNNModel
+from .tokenization_tang_rnn import TangTokenizer
+
+AutoConfig.register("tang_rnn", TangRNNConfig, exist_ok=True)
+AutoModel.register(TangRNNConfig, TangRNNModel, exist_ok=True)
+AutoModelForCausalLM.register(TangRNNConfig, TangRNNForCausalLM, exist_ok=True)
+
+__version__ = "0.1.0"
+__all__ = ["TangRNNConfig", "TangRNNForCausalLM", "TangRNNModel", "TangTokenizer"]

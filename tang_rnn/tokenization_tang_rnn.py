@@ -1,0 +1,125 @@
+"""The character tokenizer: one token a character, special tokens for forms and poets, all in one tokenizer.json.
+
+``AutoTokenizer`` reads that file without this package. What a model sees is described in the README, "The text a model
+sees": optional context, then ``<s>``, the poem, ``</s>``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from .forms import COMMA, FORM_TOKENS, STOP
+
+PAD, BOS, EOS, UNK = "<pad>", "<s>", "</s>", "<unk>"
+
+# Everything a keyboard may give for the two marks; white space and line breaks go.
+MARKS = {mark: COMMA for mark in ",、:：﹐､"} | {mark: STOP for mark in ".?!;？！；｡．"}
+SPACES = {space: "" for space in " \t\r\n\u00a0\u3000\u200b\ufeff"}
+
+
+def charsmap(replacements: Mapping[str, str]) -> bytes:
+    """The replacements as the compiled trie that ``tokenizers.normalizers.Precompiled`` takes.
+
+    A thousand ``Replace`` steps would each walk the text; the trie walks it once. sentencepiece compiles it (needed
+    only where a tokenizer is built, not where one is used).
+    """
+    import tempfile
+
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        rules = Path(folder, "rules.tsv")
+        rules.write_text(
+            "".join(
+                f"{ord(source):X}\t{' '.join(f'{ord(character):X}' for character in target)}\n"
+                for source, target in sorted(replacements.items())
+            ),
+            encoding="utf-8",
+        )
+        written = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["一二三四五"]),  # the model is thrown away, its compiled rules are kept
+            model_writer=written,
+            model_type="char",
+            vocab_size=9,
+            hard_vocab_limit=False,
+            normalization_rule_tsv=str(rules),
+            minloglevel=2,
+        )
+    return sentencepiece_model_pb2.ModelProto.FromString(written.getvalue()).normalizer_spec.precompiled_charsmap
+
+
+class TangTokenizer(PreTrainedTokenizerFast):
+    """A `PreTrainedTokenizerFast` that can be built from a list of characters and knows its forms and poets."""
+
+    @classmethod
+    def build(
+        cls, characters: Iterable[str], poets: Iterable[str] = (), replacements: Mapping[str, str] | None = None
+    ) -> TangTokenizer:
+        """A tokenizer for these characters, most frequent first, and these poets.
+
+        Args:
+            characters: the vocabulary; the marks ，and 。are added.
+            poets: names that become special tokens, ``李白`` as ``<李白>``.
+            replacements: characters outside the vocabulary that stand for one in it, such as 門 for 门.
+        """
+        special = [PAD, BOS, EOS, UNK, *FORM_TOKENS, *(f"<{poet}>" for poet in poets)]
+        vocabulary = {token: index for index, token in enumerate(dict.fromkeys([*special, COMMA, STOP, *characters]))}
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNK))
+        rules = {
+            source: target
+            for source, target in (MARKS | SPACES | dict(replacements or {})).items()
+            if source not in vocabulary and (not target or target in vocabulary)
+        }
+        tokenizer.normalizer = normalizers.Precompiled(charsmap(rules))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{BOS} $A", pair=f"$A:0 {BOS}:0 $B:0", special_tokens=[(BOS, vocabulary[BOS])]
+        )
+        tokenizer.decoder = decoders.Fuse()
+        return cls(
+            tokenizer_object=tokenizer,
+            pad_token=PAD,
+            bos_token=BOS,
+            eos_token=EOS,
+            unk_token=UNK,
+            additional_special_tokens=special[4:],
+            padding_side="left",  # generation appends on the right
+            clean_up_tokenization_spaces=False,
+            model_input_names=["input_ids", "attention_mask"],
+        )
+
+    @property
+    def poets(self) -> list[str]:
+        """The poets that have a token of their own, those with most poems first."""
+        forms = set(FORM_TOKENS) | {PAD, BOS, EOS, UNK}
+        tokens = sorted(self.get_added_vocab().items(), key=lambda item: item[1])
+        return [token[1:-1] for token, _ in tokens if token not in forms]
+
+    def context(self, form_token: str = "", poet: str = "", title: str = "") -> str:
+        """What stands before ``<s>``: the first text of a pair. A poet without a token is left out."""
+        poet_token = f"<{poet}>" if f"<{poet}>" in self.get_added_vocab() else ""
+        return form_token + poet_token + title
+
+    def normalize(self, text: str) -> str:
+        """The text in the model's own characters and marks."""
+        return self.backend_tokenizer.normalizer.normalize_str(text)
+
+    def save_pretrained(self, save_directory, *args, **kwargs):
+        """Saves so that `AutoTokenizer` loads it where tang_rnn is not installed."""
+        files = super().save_pretrained(save_directory, *args, **kwargs)
+        path = Path(save_directory, "tokenizer_config.json")
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+        path.write_text(json.dumps(config, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        return files
+
+
+__all__ = ["TangTokenizer"]

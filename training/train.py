@@ -1,0 +1,254 @@
+"""Trains a model: ``python -m training.train training/configs/lstm.yaml [--resume]``.
+
+The same command trains on a CPU, on one GPU, or under ``accelerate launch`` on several. A run that was stopped, in
+whatever way, goes on with ``--resume`` and gives the curve it would have given. What it leaves in its output folder:
+
+    final/              the checkpoint: float16 safetensors, tokenizer, training_log.json
+    poems/              what the model wrote at each evaluation
+    checkpoint-*/       where to go on; runs/ for TensorBoard
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import yaml
+from datasets import load_dataset
+from safetensors.torch import load_file
+from torch.utils.data import DataLoader
+from transformers import GenerationConfig, Trainer, TrainerCallback, TrainingArguments
+
+from tang_rnn import TangRNNConfig, TangRNNForCausalLM
+from tang_rnn.forms import STOP
+from tang_rnn.tokenization_tang_rnn import TangTokenizer
+
+from .data import Collator, LengthBatchSampler, build_tokenizer, encode, score
+
+# What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
+SAMPLING = {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.9, "max_length": 256}
+
+
+class TrainError(Exception):
+    """What the user can put right. Printed as one line."""
+
+
+class EpochCallback(TrainerCallback):
+    """Tells sampler and collator which epoch it is, before its first batch and after a resume within it."""
+
+    def __init__(self, *followers):
+        self.followers = followers
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        for follower in self.followers:
+            follower.epoch = int((state.epoch or 0.0) + 1e-6)
+
+
+class PoetTrainer(Trainer):
+    """transformers' Trainer with batches by length, the loss without logits, and poems beside the evaluation."""
+
+    def __init__(self, *args, tokenizer: TangTokenizer, batch: dict, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.tokenizer = tokenizer
+        self.sampler = LengthBatchSampler(
+            # what precedes the text is short and comes and goes; <s> and </s> are always there
+            [len(text) + 2 for text in self.train_dataset["text"]],
+            batch["max_tokens"],
+            seed=self.args.seed,
+            rank=self.args.process_index,
+            world_size=self.args.world_size,
+        )
+        self.collator = Collator(
+            tokenizer, max_length=batch["max_length"], seed=self.args.seed, **batch.get("context", {})
+        )
+        self.add_callback(EpochCallback(self.sampler, self.collator))
+
+    def get_train_dataloader(self) -> DataLoader:
+        # The sampler shares the batches out among processes itself, so accelerate has nothing to prepare.
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=self.sampler,
+            collate_fn=self.collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.device.type == "cuda",
+        )
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        return super().compute_loss(model, inputs | {"return_logits": False}, return_outputs, num_items_in_batch)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        model = self.accelerator.unwrap_model(self.model)
+        result = score(model, self.tokenizer, self.eval_dataset)
+        metrics = {f"{metric_key_prefix}_{name}": result[name] for name in ("loss", "loss_characters", "perplexity")}
+        self.log(metrics)
+        if self.is_world_process_zero():
+            folder = Path(self.args.output_dir, "poems")
+            folder.mkdir(parents=True, exist_ok=True)
+            text = f"step {self.state.global_step}, {result['loss']:.4f} nats a character\n\n"
+            text += "\n".join(sample_poems(model, self.tokenizer))
+            (folder / f"step-{self.state.global_step:06d}.txt").write_text(text + "\n", encoding="utf-8")
+            print(text)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def sample_poems(model, tokenizer: TangTokenizer, openings=("春", "<五绝>月", "<七绝>秋", "<五律>山"), seed=0) -> list[str]:
+    """A poem for each opening, always by the same seed and without disturbing torch's own random state."""
+    devices = [model.device] if model.device.type == "cuda" else []
+    training = model.training
+    model.eval()
+    poems = []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        for opening in openings:
+            *context, text = opening.rpartition(">")
+            inputs = tokenizer("".join(context), text, return_tensors="pt").to(model.device)
+            output = model.generate(**inputs, **SAMPLING, eos_token_id=model.config.eos_token_id)
+            poem = tokenizer.decode(output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True)
+            poems.append((opening + poem).replace(STOP, STOP + "\n"))
+    model.train(training)
+    return poems
+
+
+def last_complete_checkpoint(output_dir: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; a process killed while saving leaves a broken one."""
+    for folder in sorted(output_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
+        try:
+            json.loads((folder / "trainer_state.json").read_text())  # the last file the Trainer writes
+            return folder
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+    return None
+
+
+def average(folders: list[Path]) -> dict[str, torch.Tensor]:
+    """The mean of the checkpoints' weights (Izmailov et al. 2018)."""
+    weights = [load_file(folder / "model.safetensors") for folder in folders]
+    return {name: torch.stack([each[name].float() for each in weights]).mean(0) for name in weights[0]}
+
+
+def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) -> None:
+    """A complete checkpoint: float16 on disk, and a config that says float32, so that loading computes in float32."""
+    model = copy.deepcopy(model).half().cpu()
+    model.generation_config = GenerationConfig(
+        **SAMPLING,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model.save_pretrained(folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["dtype"] = "float32"
+    path.write_text(json.dumps(config, indent=2) + "\n")
+    tokenizer.save_pretrained(folder)
+
+
+def read_config(path: Path) -> dict:
+    """The run's configuration, with a clear word about what is missing."""
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainError(f"cannot read {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise TrainError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+    required = ("corpus", "output_dir", "model", "batch", "trainer")
+    if not isinstance(config, dict) or (missing := [key for key in required if key not in config]):
+        raise TrainError(f"{path} lacks {', '.join(missing) if isinstance(config, dict) else 'everything'}")
+    return config
+
+
+def train(config: dict, resume: bool = False) -> Path:
+    """Trains as the configuration says and returns the folder of the finished checkpoint."""
+    output_dir = Path(config["output_dir"])
+    checkpoint = last_complete_checkpoint(output_dir)
+    if checkpoint and not resume:
+        raise TrainError(f"{output_dir} holds a run already: add --resume to go on with it, or remove the folder")
+
+    try:
+        corpus = load_dataset(config["corpus"])
+    except Exception as error:  # datasets has a class for each way of failing
+        raise TrainError(f"cannot load the corpus {config['corpus']}: {str(error).splitlines()[0]}") from None
+    tokenizer = build_tokenizer(corpus["train"], **config.get("tokenizer", {}))
+    train_set, validation = (encode(corpus[split], tokenizer) for split in ("train", "validation"))
+
+    average_last = config.get("average_last", 1)
+    arguments = {
+        "eval_strategy": "steps",
+        "save_strategy": "steps",
+        "save_steps": config["trainer"]["eval_steps"],
+        "save_total_limit": average_last + 1,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "loss",
+        "greater_is_better": False,
+        "report_to": ["tensorboard"],
+        "remove_unused_columns": False,
+        "logging_first_step": True,
+    }
+    arguments = TrainingArguments(output_dir=str(output_dir), **arguments | config["trainer"])
+    torch.manual_seed(arguments.seed)
+    model = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), **config["model"]))
+    trainer = PoetTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=train_set,
+        eval_dataset=validation,
+        tokenizer=tokenizer,
+        batch=config["batch"],
+    )
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    log = trainer.state.log_history
+    if trainer.is_world_process_zero():
+        finish(trainer, tokenizer, validation, output_dir, average_last, log)
+    return output_dir / "final"
+
+
+def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, log: list[dict]) -> None:
+    """Keeps the better of the best checkpoint and the average of the last, and writes it with the run's curve."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    best = score(model, tokenizer, validation)["loss"]
+    chosen = "best checkpoint"
+    folders = sorted(output_dir.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[-average_last:]
+    if len(folders) > 1:
+        single = copy.deepcopy(model.state_dict())
+        model.load_state_dict(average(folders), strict=False)  # strict: the tied output layer is stored once
+        averaged = score(model, tokenizer, validation)["loss"]
+        if averaged < best:
+            best, chosen = averaged, f"average of the last {len(folders)} checkpoints"
+        else:
+            model.load_state_dict(single)
+    export(model, tokenizer, output_dir / "final")
+    curve = {
+        "train": [[entry["step"], round(entry["loss"], 4)] for entry in log if "loss" in entry],
+        "validation": [[entry["step"], round(entry["eval_loss"], 4)] for entry in log if "eval_loss" in entry],
+        "kept": chosen,
+        "kept_validation_loss": round(best, 4),
+        "parameters": model.num_parameters(),
+    }
+    (output_dir / "final" / "training_log.json").write_text(json.dumps(curve) + "\n")
+    print(f"{chosen}: {best:.4f} nats a character on validation; written to {output_dir / 'final'}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.train", description="Train a TangRNN model.")
+    parser.add_argument("config", type=Path, help="a YAML file such as training/configs/lstm.yaml")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the output folder")
+    arguments = parser.parse_args(argv)
+    try:
+        train(read_config(arguments.config), arguments.resume)
+    except TrainError as error:
+        print(f"training.train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ntraining.train: stopped; --resume goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
