@@ -6,6 +6,11 @@ from .configuration_tang_rnn import TangRNNConfig
 from .modeling_tang_rnn import TangRNNForCausalLM, TangRNNModel
 from .tokenization_tang_rnn import TangTokenizer
 
+# What is saved carries the code files that define it, so that it loads where this package is not installed.
+TangRNNConfig.register_for_auto_class()
+TangRNNModel.register_for_auto_class("AutoModel")
+TangRNNForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+# And here `AutoModel` and its kin know the classes without asking for that code.
 AutoConfig.register("tang_rnn", TangRNNConfig, exist_ok=True)
 AutoModel.register(TangRNNConfig, TangRNNModel, exist_ok=True)
 AutoModelForCausalLM.register(TangRNNConfig, TangRNNForCausalLM, exist_ok=True)

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -146,6 +147,35 @@ class TangRNNPreTrainedModel(PreTrainedModel):
     _no_split_modules = ["TangRNNLayer"]
     _is_stateful = True  # the past cannot be cropped, so no assisted decoding
     supports_gradient_checkpointing = False  # the recurrence runs inside one torch call
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info=False, **kwargs):
+        """As transformers' own, but that only safetensors are read and that missing weights are an error.
+
+        Whoever asks for `output_loading_info`, for `ignore_mismatched_sizes`, or passes a `state_dict` judges for
+        himself what the file lacks.
+
+        Raises:
+            OSError: there is no safetensors file (a pickle is not opened), or it is broken.
+            RuntimeError: its weights have other shapes than the configuration says, or are another model's.
+        """
+        kwargs.setdefault("use_safetensors", True)
+        try:
+            model, info = super().from_pretrained(
+                pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
+            )
+        except SafetensorError as error:
+            raise OSError(
+                f"The weights file of {pretrained_model_name_or_path} is broken or cut short: {error}"
+            ) from error
+        if output_loading_info:
+            return model, info
+        if info["missing_keys"] and not kwargs.get("ignore_mismatched_sizes") and kwargs.get("state_dict") is None:
+            raise RuntimeError(
+                f"{pretrained_model_name_or_path} does not hold the weights of a {cls.__name__}: it lacks "
+                + ", ".join(sorted(info["missing_keys"]))
+            )
+        return model
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
@@ -289,10 +319,28 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         return False
 
     def prepare_inputs_for_generation(
-        self, input_ids, cache_params=None, use_cache=None, attention_mask=None, is_first_iteration=False, **kwargs
+        self,
+        input_ids,
+        inputs_embeds=None,
+        cache_params=None,
+        use_cache=None,
+        attention_mask=None,
+        is_first_iteration=False,
+        **kwargs,
     ):
+        """A `cache_params` given to `generate` is the past that `input_ids` follow: it is read on from there.
+
+        As in `forward`, what the state has seen is not passed again. The last token `generate` returned has not been
+        read yet, so a poem goes on with `generate(output.sequences[:, -1:], cache_params=output.past_key_values)`.
+
+        Raises:
+            ValueError: a past state with `use_cache=False`, which would read the new tokens again at every step.
+        """
+        if cache_params is not None and not use_cache:
+            raise ValueError("cache_params needs use_cache=True: the past state is updated at every step")
         inputs = super().prepare_inputs_for_generation(
             input_ids,
+            inputs_embeds=inputs_embeds,
             cache_params=cache_params,
             use_cache=use_cache,
             attention_mask=attention_mask,
@@ -310,6 +358,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         inputs_embeds: torch.FloatTensor | None = None,
         cache_params: Cache | None = None,
         labels: torch.LongTensor | None = None,
+        shift_labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
@@ -321,6 +370,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         """
         Args:
             labels: (B, T), the input itself with -100 where the loss looks away; shifted inside.
+            shift_labels: (B, T), instead of labels: already shifted, as training split along T hands them over.
             logits_to_keep: how many of the last positions to compute logits for (0: all), or which.
             return_logits: False to have the loss alone, without ever holding the logits of a whole batch.
             num_items_in_batch: what to divide the summed loss by (default: the number of labels counted).
@@ -341,13 +391,14 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         logits = self.lm_head(hidden[:, keep, :]) if return_logits else None
 
         loss = None
-        if labels is not None:
-            target = labels[:, 1:].to(hidden.device)
+        if labels is not None or shift_labels is not None:
+            target = (labels[:, 1:] if shift_labels is None else shift_labels).to(hidden.device)
             counted = target.ne(-100)
+            steps = slice(target.shape[1])  # after the last step of a row there is nothing to predict
             if return_logits:
-                total = F.cross_entropy(logits[:, :-1][counted].float(), target[counted], reduction="sum")
+                total = F.cross_entropy(logits[:, steps][counted].float(), target[counted], reduction="sum")
             else:
-                total = LinearCrossEntropy.apply(hidden[:, :-1][counted], self.lm_head.weight, target[counted])
+                total = LinearCrossEntropy.apply(hidden[:, steps][counted], self.lm_head.weight, target[counted])
             loss = total / (counted.sum() if num_items_in_batch is None else num_items_in_batch)
 
         if not return_dict:
