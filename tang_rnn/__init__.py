@@ -3,7 +3,9 @@
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from .configuration_tang_rnn import TangRNNConfig
+from .constraints import RuleConflict, Rules, VerseConstraint
 from .modeling_tang_rnn import TangRNNForCausalLM, TangRNNModel
+from .poet import Poem, PoetError, TangPoet
 from .tokenization_tang_rnn import TangTokenizer
 
 # What is saved carries the code files that define it, so that it loads where this package is not installed.
@@ -16,4 +18,15 @@ AutoModel.register(TangRNNConfig, TangRNNModel, exist_ok=True)
 AutoModelForCausalLM.register(TangRNNConfig, TangRNNForCausalLM, exist_ok=True)
 
 __version__ = "0.1.0"
-__all__ = ["TangRNNConfig", "TangRNNForCausalLM", "TangRNNModel", "TangTokenizer"]
+__all__ = [
+    "Poem",
+    "PoetError",
+    "RuleConflict",
+    "Rules",
+    "TangPoet",
+    "TangRNNConfig",
+    "TangRNNForCausalLM",
+    "TangRNNModel",
+    "TangTokenizer",
+    "VerseConstraint",
+]

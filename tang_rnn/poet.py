@@ -1,0 +1,508 @@
+"""TangPoet: the one call most users make. Loads a checkpoint, writes poems under any rules, streams, scores.
+
+    poet = TangPoet.from_pretrained("lstm")
+    print(poet.write("春", form="五绝", seed=7))
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+
+from . import prosody
+from .constraints import Plan, RuleConflict, Rules, VerseConstraint, Vocabulary
+from .forms import COMMA, FORMS, STOP, classify, split_lines
+from .modeling_tang_rnn import TangRNNForCausalLM
+from .tokenization_tang_rnn import TangTokenizer
+
+CELLS = ("rnn", "lstm", "gru")
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+MAX_TITLE = 12  # characters of a title the model was trained to see
+LARGEST_BATCH = 256  # rows written at once
+NO_REPEAT = 40  # characters before one may recur: a whole quatrain, most of a longer poem
+
+
+class PoetError(ValueError):
+    """What the caller can put right, in one line."""
+
+
+@dataclass(frozen=True)
+class Poem:
+    """A poem as written.
+
+    Attributes:
+        text: with its marks, ``春眠不觉晓，处处闻啼鸟。…``
+        opening: what it was asked to begin with.
+        form: name of the form its lines make.
+        cell: the recurrent cell that wrote it.
+        seed: writes it again, with the same options.
+        log_prob: natural logarithm of its probability under the model, marks and end included, opening and rules not.
+        characters: how many characters `log_prob` sums over.
+        poet, title: what the model was told beforehand.
+    """
+
+    text: str
+    opening: str
+    form: str
+    cell: str
+    seed: int
+    log_prob: float
+    characters: int
+    poet: str = ""
+    title: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines without marks."""
+        return split_lines(self.text)
+
+    @cached_property
+    def prosody(self) -> prosody.Prosody:
+        """What the judge says; see :func:`tang_rnn.prosody.check`."""
+        return prosody.check(self.text, self.form)
+
+    def __str__(self) -> str:
+        """A couplet a line."""
+        return self.text.replace(STOP, STOP + "\n").rstrip("\n")
+
+    def traditional(self) -> Poem:
+        """The same poem in traditional characters (OpenCC)."""
+        return replace(self, **{name: to_traditional(getattr(self, name)) for name in ("text", "opening", "title", "poet")})
+
+    def to_dict(self) -> dict:
+        """Ready for ``json.dumps``, with the keys of the command's --json."""
+        judged = self.prosody
+        return {
+            "text": self.text,
+            "lines": self.lines,
+            "form": self.form,
+            "cell": self.cell,
+            "opening": self.opening,
+            "seed": self.seed,
+            "log_prob": round(self.log_prob, 4),
+            "prosody": {
+                "pattern": judged.pattern,
+                "rhyme_group": judged.rhyme_group,
+                "violations": [violation.name for violation in judged.violations],
+            },
+        }
+
+
+def to_traditional(text: str) -> str:
+    """Simplified to traditional characters, by words where they decide."""
+    import opencc
+
+    return opencc.OpenCC("s2t").convert(text)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next character is drawn; names and meaning as in ``transformers.GenerationConfig``."""
+
+    temperature: float = 0.8
+    top_k: int = 64
+    top_p: float = 0.9
+    num_beams: int = 1
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self):
+        if not 0 < self.temperature <= 10:
+            raise PoetError(f"temperature must be above 0 and at most 10, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise PoetError(f"top_p must be above 0 and at most 1, not {self.top_p}")
+        if self.top_k < 0:
+            raise PoetError(f"top_k must be 0 (all) or more, not {self.top_k}")
+        if not 1 <= self.num_beams <= 16:
+            raise PoetError(f"num_beams must be between 1 and 16, not {self.num_beams}")
+        if not 0 < self.repetition_penalty <= 10:
+            raise PoetError(f"repetition_penalty must be above 0 and at most 10, not {self.repetition_penalty}")
+
+    def draw(self, scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,).
+
+        The random numbers come from outside, so that a row draws the same whatever stands beside it.
+        """
+        k = min(self.top_k or scores.shape[1], scores.shape[1])
+        scores, tokens = scores.topk(k, sorted=True)
+        probs = (scores / self.temperature).softmax(1)
+        before = probs.cumsum(1) - probs
+        probs = probs.masked_fill(before >= self.top_p, 0.0)  # nucleus (Holtzman et al. 2020), the first always stays
+        cumulative = probs.cumsum(1)
+        choice = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(1, keepdim=True)
+        choice = choice.clamp(max=k - 1)
+        return tokens.gather(1, choice)[:, 0]
+
+
+@dataclass
+class _Job:
+    """One poem to be written: its rules, what the model is told, and its seed."""
+
+    rules: Rules
+    context: str
+    opening: str  # as asked
+    laid_out: str  # with the form's marks
+    seed: int
+    poet: str
+    title: str
+    written: list[int] = field(default_factory=list)
+
+
+class TangPoet:
+    """A model and its tokenizer, ready to write.
+
+    Attributes:
+        model: the :class:`TangRNNForCausalLM`, in eval mode.
+        tokenizer: the :class:`TangTokenizer`.
+    """
+
+    def __init__(self, model: TangRNNForCausalLM, tokenizer: TangTokenizer):
+        if len(tokenizer) != model.config.vocab_size:
+            raise PoetError(
+                f"the tokenizer has {len(tokenizer)} tokens, the model {model.config.vocab_size}: not a pair"
+            )
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.vocabulary = Vocabulary(tokenizer)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path = "lstm", **kwargs) -> TangPoet:
+        """A poet by name of its cell (``rnn``, ``lstm``, ``gru``: those that ship), folder, or id on the Hub.
+
+        Args:
+            kwargs: for ``from_pretrained`` of model and tokenizer, such as ``revision`` or ``token``.
+
+        Raises:
+            PoetError: nothing to be loaded there.
+        """
+        path = PRETRAINED / str(name) if str(name) in CELLS else name
+        try:
+            tokenizer = TangTokenizer.from_pretrained(path, **kwargs)
+            model = TangRNNForCausalLM.from_pretrained(path, **kwargs)
+        except PoetError:
+            raise
+        except Exception as error:  # transformers, safetensors and the Hub client have a class for each way of failing
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise PoetError(
+                f"cannot load {str(name)!r} ({reason[0]}); name a cell ({', '.join(CELLS)}), a folder or a Hub id"
+            ) from error
+        return cls(model, tokenizer)
+
+    @property
+    def cell(self) -> str:
+        """The name of its recurrent cell."""
+        return self.model.config.cell_type
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def write(
+        self,
+        opening: str | Sequence[str] = "",
+        *,
+        form: str | None = None,
+        count: int = 1,
+        seed: int | None = None,
+        candidates: int | None = None,
+        poet: str = "",
+        title: str = "",
+        regulated: bool = False,
+        pattern: str | None = None,
+        rhyme: str | bool | None = None,
+        acrostic: str = "",
+        acrostic_tail: str = "",
+        avoid: str = "",
+        num_lines: int | None = None,
+        **sampling,
+    ) -> Poem | list[Poem]:
+        """Writes a poem, or several.
+
+        Args:
+            opening: the first characters, or a list of them for a batch; empty lets the model begin.
+            form: a name from ``FORMS``; None leaves it to the model, or to the rules (an acrostic of four is a 七绝).
+            count: poems for each opening.
+            seed: of the first poem; the next ones take the numbers after it. None: another each time.
+            candidates: how many are written for each poem, of which the likeliest is kept (default: 8 under tonal
+                rules, else 1).
+            poet: one to imitate, of ``tokenizer.poets``.
+            title: a title or theme.
+            regulated, pattern, rhyme, acrostic, acrostic_tail, avoid, num_lines: see :class:`Rules`.
+            sampling: temperature, top_k, top_p, num_beams, repetition_penalty; see :class:`Sampling`.
+
+        Returns:
+            A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.
+
+        Raises:
+            PoetError: an option that cannot be, or an opening with a character the model does not know.
+            RuleConflict: rules that no poem can keep together.
+        """
+        options = self._sampling(sampling)
+        openings = [opening] if isinstance(opening, str) else list(opening)
+        if count < 1:
+            raise PoetError(f"count must be 1 or more, not {count}")
+        if candidates is not None and not 1 <= candidates <= 64:
+            raise PoetError(f"candidates must be between 1 and 64, not {candidates}")
+        seed = self._seed(seed)
+        rules = dict(
+            form=form,
+            regulated=regulated,
+            pattern=pattern,
+            rhyme=rhyme,
+            acrostic=acrostic,
+            acrostic_tail=acrostic_tail,
+            avoid=avoid,
+            num_lines=num_lines,
+        )
+        jobs = [self._job(text, rules, poet, title, seed + number) for text in openings for number in range(count)]
+        if candidates is None:
+            candidates = 8 if regulated or pattern else 1
+        poems: list[Poem] = []
+        at_once = max(1, LARGEST_BATCH // candidates)
+        for first in range(0, len(jobs), at_once):
+            poems += self._write(jobs[first : first + at_once], options, candidates)
+        return poems[0] if count == 1 and isinstance(opening, str) else poems
+
+    def stream(self, opening: str = "", *, seed: int | None = None, **options) -> PoemStream:
+        """Writes a poem piece by piece: iterating gives its characters and marks as they come, opening first.
+
+        Takes what :meth:`write` takes but count and candidates; afterwards the whole poem is in ``.poem``.
+        """
+        names = Sampling.__dataclass_fields__
+        sampling = self._sampling({name: options.pop(name) for name in list(options) if name in names})
+        if sampling.num_beams > 1:
+            raise PoetError("beam search knows the poem only at its end and cannot be streamed")
+        poet, title = options.pop("poet", ""), options.pop("title", "")
+        try:
+            job = self._job(opening, options, poet, title, self._seed(seed))
+        except TypeError as error:
+            raise PoetError(f"stream takes the options of write: {error}") from None
+        return PoemStream(self, job, sampling)
+
+    def _sampling(self, options: dict) -> Sampling:
+        try:
+            return Sampling(**options)
+        except TypeError:
+            unknown = ", ".join(sorted(set(options) - set(Sampling.__dataclass_fields__)))
+            raise PoetError(f"no option {unknown}; sampling has {', '.join(Sampling.__dataclass_fields__)}") from None
+
+    @staticmethod
+    def _seed(seed: int | None) -> int:
+        if seed is None:
+            return random.SystemRandom().randrange(2**31)
+        if not 0 <= seed < 2**53:
+            raise PoetError(f"seed must be between 0 and 2^53, not {seed}")
+        return seed
+
+    def _job(self, opening: str, rules: dict, poet: str, title: str, seed: int) -> _Job:
+        texts = {name: rules.get(name) or "" for name in ("acrostic", "acrostic_tail", "avoid")}
+        for name, text in texts.items():
+            texts[name] = "".join(split_lines(self._known(text, name) if name != "avoid" else self.tokenizer.normalize(text)))
+        asked = self._known(opening, "the opening")
+        rules = Rules(**rules | texts)
+        rules = replace(rules, form=self._form(rules), no_repeat=NO_REPEAT)
+        if rules.kind is not None:
+            asked = "".join(split_lines(asked))  # the form sets its own marks
+            rules = replace(rules, opening=asked)
+        elif asked and asked[0] in COMMA + STOP:
+            raise PoetError(f"a poem cannot begin with {asked[0]!r}")
+        if poet:
+            poet = self.tokenizer.normalize(poet)
+            if poet not in self.tokenizer.poets:
+                raise PoetError(f"the model does not know the poet {poet!r}; it knows {' '.join(self.tokenizer.poets)}")
+        title = "".join(char for char in self.tokenizer.normalize(title) if char in self.vocabulary.ids)
+        title = title.replace(COMMA, "").replace(STOP, "")[:MAX_TITLE]
+        context = self.tokenizer.context(FORMS[rules.form].token if rules.form else "", poet, title)
+        laid_out = Plan(rules, self.vocabulary).lay_out(asked)
+        return _Job(rules, context, asked, laid_out, seed, poet, title)
+
+    @staticmethod
+    def _form(rules: Rules) -> str | None:
+        """The form asked for, or the one that the rules need."""
+        if rules.form is not None:
+            return rules.form
+        lines = max(len(rules.acrostic), len(rules.acrostic_tail)) or rules.num_lines
+        if lines:
+            return {4: "七绝", 8: "七律"}.get(lines, "七排" if rules.regulated and lines >= 10 and lines % 2 == 0 else "七古")
+        if rules.pattern:
+            return rules.pattern[:2]
+        return "七绝" if rules.regulated or rules.rhyme else None
+
+    def _known(self, text: str, name: str) -> str:
+        """The text in the model's characters.
+
+        Raises:
+            PoetError: naming the first character the model does not know, with close ones.
+        """
+        if len(text) > 400:
+            raise PoetError(f"{name} is too long: {len(text)} characters, at most 400")
+        text = self.tokenizer.normalize(text)
+        for char in text:
+            if char not in self.vocabulary.ids:
+                close = self.close_characters(char)
+                hint = f"close to it are {' '.join(close)}" if close else "try a Chinese character such as 春 月 山 秋"
+                raise PoetError(f"the model does not know {char!r} in {name}; {hint}")
+        return text
+
+    def close_characters(self, char: str, most: int = 5) -> list[str]:
+        """Characters the model knows that are read like one it does not: of all the same rhyme groups, frequent first."""
+        readings = set(prosody.readings(char))
+        if not readings:
+            return []
+        same = [token for token in self.vocabulary.ids if set(prosody.readings(token)) == readings]
+        return same[:most]  # the vocabulary is in order of frequency
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def _write(self, jobs: list[_Job], sampling: Sampling, candidates: int) -> list[Poem]:
+        """The likeliest of the candidates of each job."""
+        if sampling.num_beams > 1:
+            return self._search(jobs, sampling)
+        run = _Run(self, jobs, sampling, candidates)
+        for _ in run:
+            pass
+        return run.poems()
+
+    @torch.inference_mode()
+    def _search(self, jobs: list[_Job], sampling: Sampling) -> list[Poem]:
+        """Beam search, transformers' own; it draws nothing, so the seed does not matter."""
+        inputs = self._inputs(jobs)
+        constraint = VerseConstraint([job.rules for job in jobs], self.vocabulary, self.tokenizer.bos_token_id)
+        output = self.model.generate(
+            **inputs,
+            do_sample=False,
+            num_beams=sampling.num_beams,
+            repetition_penalty=sampling.repetition_penalty,
+            logits_processor=LogitsProcessorList([constraint]),
+            max_new_tokens=constraint.num_slots + 1,
+            top_k=None,
+            top_p=None,
+            temperature=None,
+        )[:, inputs["input_ids"].shape[1] :]
+        poems = []
+        for job, row in zip(jobs, output.tolist()):
+            end = row.index(self.tokenizer.eos_token_id) if self.tokenizer.eos_token_id in row else len(row)
+            job.written = row[:end]
+            poem = self._poem(job, 0.0)
+            log_prob, characters = self.score(poem.text, job.context, skip=len(job.laid_out))
+            poems.append(replace(poem, log_prob=log_prob, characters=characters))
+        return poems
+
+    def _inputs(self, jobs: list[_Job]) -> dict[str, torch.Tensor]:
+        inputs = self.tokenizer(
+            [job.context for job in jobs],
+            [job.laid_out for job in jobs],
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+        )
+        return {name: inputs[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
+
+    def _poem(self, job: _Job, log_prob: float) -> Poem:
+        text = job.laid_out + "".join(self.tokenizer.convert_ids_to_tokens(job.written))
+        return Poem(
+            text=text,
+            opening=job.opening,
+            form=job.rules.form or classify(split_lines(text)).name,
+            cell=self.cell,
+            seed=job.seed,
+            log_prob=log_prob,
+            characters=len(job.written) + 1,
+            poet=job.poet,
+            title=job.title,
+        )
+
+    @torch.inference_mode()
+    def score(self, text: str, context: str = "", skip: int = 0) -> tuple[float, int]:
+        """The log probability of a whole poem and how many characters it sums over, the end included.
+
+        Args:
+            text: the poem, in any script, with its marks.
+            context: what stands before it; see ``tokenizer.context``.
+            skip: characters at the beginning that are taken as given.
+        """
+        ids = self.tokenizer(context, text, return_tensors="pt").input_ids.to(self.model.device)
+        ids = torch.cat([ids, ids.new_tensor([[self.tokenizer.eos_token_id]])], 1)
+        first = int(ids[0].eq(self.tokenizer.bos_token_id).nonzero()[-1]) + skip
+        logits = self.model(ids[:, :-1], use_cache=False).logits[0, first:]
+        values = logits.float().log_softmax(1).gather(1, ids[0, first + 1 :, None])
+        return float(values.sum()), len(values)
+
+
+class _Run:
+    """Rows being written side by side; iterating gives what each row just wrote, None once it has ended."""
+
+    def __init__(self, poet: TangPoet, jobs: list[_Job], sampling: Sampling, candidates: int):
+        self.poet, self.sampling, self.candidates = poet, sampling, candidates
+        self.jobs = jobs
+        self.rows = [replace(job, written=[]) for job in jobs for _ in range(candidates)]
+        self.log_probs = torch.zeros(len(self.rows))
+
+    @torch.inference_mode()
+    def __iter__(self) -> Iterator[list[str | None]]:
+        poet, rows = self.poet, self.rows
+        model, tokenizer = poet.model, poet.tokenizer
+        constraint = VerseConstraint([job.rules for job in self.jobs], poet.vocabulary, tokenizer.bos_token_id)
+        inputs = poet._inputs(rows)
+        ids = inputs["input_ids"]
+        steps = constraint.num_slots + 1
+        # Each row draws all its random numbers at the start, from its own seed.
+        noise = torch.stack(
+            [
+                torch.rand(steps, generator=torch.Generator().manual_seed(job.seed * 64 + number % self.candidates))
+                for number, job in enumerate(rows)
+            ]
+        ).to(ids.device)
+        penalty = None
+        if self.sampling.repetition_penalty != 1:
+            penalty = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)
+        ended = torch.zeros(len(rows), dtype=torch.bool, device=ids.device)
+        self.log_probs = torch.zeros(len(rows), device=ids.device)
+        cache, step_ids, mask = None, ids, inputs["attention_mask"]
+        for step in range(steps):
+            output = model(step_ids, attention_mask=mask, cache_params=cache, use_cache=True, logits_to_keep=1)
+            cache, mask = output.cache_params, None
+            logits = output.logits[:, -1].float()  # (B, V)
+            scores = constraint(ids, penalty(ids, logits) if penalty else logits)
+            token = self.sampling.draw(scores, noise[:, step])
+            token = torch.where(ended, tokenizer.eos_token_id, token)
+            gained = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(1)
+            self.log_probs += torch.where(ended, 0.0, gained)
+            ended |= token.eq(tokenizer.eos_token_id)
+            ids = torch.cat([ids, token[:, None]], 1)
+            step_ids = token[:, None]
+            pieces: list[str | None] = []
+            for row, value, done in zip(rows, token.tolist(), ended.tolist()):
+                if not done:
+                    row.written.append(value)
+                pieces.append(None if done else poet.vocabulary.tokens[value])
+            yield pieces
+            if bool(ended.all()):
+                return
+
+    def poems(self) -> list[Poem]:
+        """Of each job the candidate with the highest probability per character."""
+        poems = [self.poet._poem(row, value) for row, value in zip(self.rows, self.log_probs.tolist())]
+        groups = [poems[first : first + self.candidates] for first in range(0, len(poems), self.candidates)]
+        return [max(group, key=lambda poem: poem.log_prob / poem.characters) for group in groups]
+
+
+class PoemStream:
+    """A poem as it comes: iterate for its pieces; ``poem`` is the whole, once it is finished."""
+
+    def __init__(self, poet: TangPoet, job: _Job, sampling: Sampling):
+        self._run, self._opening = _Run(poet, [job], sampling, 1), job.laid_out
+        self.poem: Poem | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._opening
+        for (piece,) in self._run:
+            if piece is not None:
+                yield piece
+        (self.poem,) = self._run.poems()
+
+
+__all__ = ["CELLS", "Poem", "PoemStream", "PoetError", "RuleConflict", "Rules", "Sampling", "TangPoet"]
