@@ -7,6 +7,7 @@ Without a package index they are skipped; on CI (``CI=true``) that is a failure.
 from __future__ import annotations
 
 import os
+import string
 import subprocess
 import sys
 import tarfile
@@ -44,7 +45,8 @@ def fetch() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     requirement = f"transformers=={transformers.__version__}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "transformers"]
-    done = subprocess.run([*command, "--dest", str(CACHE), requirement], capture_output=True, text=True)
+    command += ["--dest", str(CACHE), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = f"cannot fetch the source of {requirement}: {done.stderr.strip().splitlines()[-1]}"
         if os.environ.get("CI") == "true":
@@ -64,10 +66,11 @@ def fetch() -> None:
 
 
 fetch()
+os.environ["RUN_SLOW"] = "1"  # the few that transformers calls slow take no time on tiny models
 sys.path.insert(0, str(CACHE))
-from transformers_tests.test_configuration_common import ConfigTester  # noqa: E402
-from transformers_tests.test_modeling_common import ModelTesterMixin, ids_tensor  # noqa: E402
-from transformers_tests.test_tokenization_common import TokenizerTesterMixin  # noqa: E402
+from transformers_tests.test_configuration_common import ConfigTester
+from transformers_tests.test_modeling_common import ModelTesterMixin, ids_tensor
+from transformers_tests.test_tokenization_common import TokenizerTesterMixin
 
 # The common tests look up what a class is for in transformers' own tables.
 MODEL_MAPPING_NAMES["tang_rnn"] = "TangRNNModel"
@@ -133,3 +136,27 @@ class GRUTest(CommonModelTests, unittest.TestCase):
 
 
 del CommonModelTests
+
+
+class TokenizerTest(TokenizerTesterMixin, unittest.TestCase):
+    """The tokenizers' common tests, on a vocabulary that has the Latin letters they are written in."""
+
+    tokenizer_class = rust_tokenizer_class = TangTokenizer
+    test_tokenizer_from_extractor = False  # it rebuilds a BPE or Unigram tokenizer; this one knows words only
+    integration_test_input_string = "<五绝>春眠不覺曉, 处处闻啼鸟.\n夜来"
+    integration_expected_tokens = ["<五绝>", *"春眠不觉晓，处处闻啼鸟。", "<unk>", "<unk>"]
+    integration_expected_token_ids = [4, 76, 77, 78, 79, 80, 12, 81, 81, 82, 83, 84, 13, 3, 3]
+    integration_expected_decoded_text = "<五绝>春眠不觉晓，处处闻啼鸟。<unk><unk>"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        latin = string.ascii_letters + string.digits
+        traditional = {"覺": "觉", "曉": "晓"}
+        TangTokenizer.build([*latin, *"春眠不觉晓处闻啼鸟"], ["李白"], traditional).save_pretrained(cls.tmpdirname)
+        cls.from_pretrained_id = [cls.tmpdirname]
+        cls.tokenizers_list = [(TangTokenizer, cls.tmpdirname, {})]
+
+    def get_input_output_texts(self, tokenizer):
+        text, _ = super().get_input_output_texts(tokenizer)
+        return text, text.replace(" ", "")  # verse has no white space, and the normalizer drops it
