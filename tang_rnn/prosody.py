@@ -397,7 +397,7 @@ def check(text: str, form: str | None = None) -> Prosody:
     Args:
         text: simplified or traditional, with or without punctuation and line breaks.
         form: name of the form to judge it by; by default the one that its lines make. Old-style forms (五古, 七古,
-            杂言) have no tonal rules. A poem of ten lines or more is 排律 only if it keeps the rules, else 五古 or 七古.
+            杂言) have no tonal rules. A poem of ten lines or more is 排律 only if it keeps the rules.
 
     Raises:
         ValueError: the text is empty or not Chinese, or there is no such form.
@@ -555,7 +555,7 @@ def _first_line_costs(end: str, rhymes: bool, borrowed: bool) -> dict[str, float
 
 
 def _breaks(before: str, kind: str, index: int) -> bool:
-    """Whether 对 (at odd ``index``) or 粘 (at even) is broken: a and A are alike in their second characters, b and B."""
+    """Whether 对 (at odd ``index``) or 粘 (at even) is broken: a and A begin alike, as do b and B."""
     return (before.lower() == kind.lower()) == (index % 2 == 1)
 
 

@@ -64,7 +64,7 @@ ADDED = """
 """
 
 # A tone counts as unused if poets use it in at most this share of a character's uses, and these are enough to tell.
-RARE_SHARE, ENOUGH_USES = 0.01, 50
+RARE_SHARE, ENOUGH_USES = 0.003, 50
 
 # Glyphs of a simplified character below this share of its uses do not give it their readings: 松 is no 鬆.
 MIN_SHARE = 0.02
@@ -182,8 +182,9 @@ def build(
             continue
         for glyph in counts.get(char, ()):
             found.setdefault(glyph, table.get(glyph, table[glyphs[0]]))
-        # Sure is what holds both for the glyph that poets mostly wrote and for the one that others would restore.
-        views = [table[glyphs[0]]] + [table[g] for g in to_traditional.convert(char) if g in table]
+        # Sure is what holds for the glyph that poets mostly wrote, for the one that others would restore, and for
+        # the character itself, should they take it for a traditional one.
+        views = [table[glyph] for glyph in {glyphs[0], to_traditional.convert(char), char} if glyph in table]
         found[char] = Readings(
             frozenset.union(*(table[glyph].groups for glyph in glyphs)),
             frozenset.intersection(*(view.sure for view in views)),
@@ -208,18 +209,22 @@ def write(groups: list[tuple[str, str]], found: dict[str, Readings], unused: dic
 def unused_tones(prosody: ModuleType, poems: Iterable[dict]) -> dict[str, str]:
     """The characters that have both tones of which poets use but one, under the tone that they do not use.
 
-    Counted where the tone is plain: at the even places and the ends of lines, in poems that keep all the rules.
+    Counted where the tone is plain: in poems that keep all the rules and would not if it were the other.
     """
-    uses = defaultdict(Counter)
+    uses, opposite = defaultdict(Counter), {"平": "月", "仄": "春"}
     for poem in poems:
-        if prosody.FORMS[poem["form"]].regulated and (judged := prosody.check(poem["text"], poem["form"])).ok:
-            for line in judged.lines:
-                for place, (char, wanted) in enumerate(zip(line.text, line.expected, strict=True), 1):
-                    if place % 2 == 0 or place == len(line.text):
-                        uses[char][wanted] += 1
-    enough = {c: n for c, n in uses.items() if n.total() >= ENOUGH_USES and prosody.tone(c) == prosody.EITHER}
+        if not prosody.FORMS[poem["form"]].regulated or not (judged := prosody.check(poem["text"], poem["form"])).ok:
+            continue
+        for number, line in enumerate(judged.lines[1:], 1):  # the first may rhyme or not, which leaves its end open
+            for place, (char, wanted) in enumerate(zip(line.text, line.expected, strict=True)):
+                if prosody.tone(char) == prosody.EITHER and wanted in opposite:
+                    other = line.text[:place] + opposite[wanted] + line.text[place + 1 :]
+                    lines = [*poem["lines"][:number], other, *poem["lines"][number + 1 :]]
+                    uses[char][wanted] += not prosody.check("\n".join(lines), poem["form"]).ok
+    enough = {char: count for char, count in uses.items() if count.total() >= ENOUGH_USES}
     return {
-        wanted: "".join(sorted(c for c, n in enough.items() if n[wanted] <= RARE_SHARE * n.total())) for wanted in "平仄"
+        wanted: "".join(sorted(c for c, n in enough.items() if n[wanted] <= RARE_SHARE * n.total()))
+        for wanted in "平仄"
     }
 
 
@@ -229,8 +234,8 @@ def report(prosody: ModuleType, poems: list[dict]) -> str:
     unknown = {char: count for char, count in counts.items() if not prosody.readings(char)}
     often = sum(count >= 10 for count in unknown.values())
     lines = [
-        f"{len(counts)} characters in the corpus, {len(unknown)} of them unknown ({often} that occur ten times or more), "
-        + f"{sum(unknown.values()) / sum(counts.values()):.3%} of the text",
+        f"{len(counts)} characters in the corpus, {len(unknown)} of them unknown, {often} of these ten times or more; "
+        + f"unknown are {sum(unknown.values()) / sum(counts.values()):.3%} of the text",
         "form   poems  one group  one level group  clean  faults, in how many poems",
     ]
     for form in ("五绝", "七绝", "五律", "七律"):
@@ -253,9 +258,9 @@ def main(argv: list[str] | None = None) -> int:
     counts = count_glyphs(read_raw(options.source or fetch()))
     found = build(book, read_guangyun(), [name for _, name in groups], counts)
     poems = [row for split in sorted(options.corpus.glob("*.parquet")) for row in pq.read_table(split).to_pylist()]
-    # The judge reads the table when it is imported; what poets do not use is told by the judge with every reading.
+    # The judge reads the table when it is loaded; what poets do not use is told by the judge with every reading.
     write(groups, found, {})
-    prosody = import_module("tang_rnn.prosody")
+    prosody = reload(import_module("tang_rnn.prosody"))
     unused = unused_tones(prosody, poems)
     write(groups, found, unused)
     prosody = reload(prosody)

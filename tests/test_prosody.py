@@ -1,0 +1,396 @@
+"""The rhyme table, the tonal patterns, and the judge, which must be neither blind nor unjust."""
+
+import itertools
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tang_rnn import prosody
+from tang_rnn.prosody import LEVEL_GROUPS, RHYME_GROUPS, admissible, check, patterns, readings, rhyme_group, tone
+
+CORPUS = Path(__file__).parent.parent / "training" / "corpus"
+REGULATED = [("五绝", None), ("七绝", None), ("五律", None), ("七律", None), ("五排", 10), ("七排", 12)]
+EVERY_PATTERN = [pattern for form, lines in REGULATED for pattern in patterns(form, lines)]
+
+TEXTBOOK = """
+白日依山尽，黄河入海流。欲穷千里目，更上一层楼。
+两个黄鹂鸣翠柳，一行白鹭上青天。窗含西岭千秋雪，门泊东吴万里船。
+国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。
+空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。
+城阙辅三秦，风烟望五津。与君离别意，同是宦游人。海内存知己，天涯若比邻。无为在歧路，儿女共沾巾。
+海上生明月，天涯共此时。情人怨遥夜，竟夕起相思。灭烛怜光满，披衣觉露滋。不堪盈手赠，还寝梦佳期。
+客路青山外，行舟绿水前。潮平两岸阔，风正一帆悬。海日生残夜，江春入旧年。乡书何处达，归雁洛阳边。
+渡远荆门外，来从楚国游。山随平野尽，江入大荒流。月下飞天镜，云生结海楼。仍怜故乡水，万里送行舟。
+好雨知时节，当春乃发生。随风潜入夜，润物细无声。野径云俱黑，江船火独明。晓看红湿处，花重锦官城。
+细草微风岸，危樯独夜舟。星垂平野阔，月涌大江流。名岂文章著，官应老病休。飘飘何所似，天地一沙鸥。
+独有宦游人，偏惊物候新。云霞出海曙，梅柳渡江春。淑气催黄鸟，晴光转绿苹。忽闻歌古调，归思欲沾巾。
+青山横北郭，白水绕东城。此地一为别，孤蓬万里征。浮云游子意，落日故人情。挥手自兹去，萧萧班马鸣。
+风急天高猿啸哀，渚清沙白鸟飞回。无边落木萧萧下，不尽长江滚滚来。万里悲秋常作客，百年多病独登台。艰难苦恨繁霜鬓，潦倒新停浊酒杯。
+剑外忽传收蓟北，初闻涕泪满衣裳。却看妻子愁何在，漫卷诗书喜欲狂。白日放歌须纵酒，青春作伴好还乡。即从巴峡穿巫峡，便下襄阳向洛阳。
+锦瑟无端五十弦，一弦一柱思华年。庄生晓梦迷蝴蝶，望帝春心托杜鹃。沧海月明珠有泪，蓝田日暖玉生烟。此情可待成追忆，只是当时已惘然。
+相见时难别亦难，东风无力百花残。春蚕到死丝方尽，蜡炬成灰泪始干。晓镜但愁云鬓改，夜吟应觉月光寒。蓬山此去无多路，青鸟殷勤为探看。
+丞相祠堂何处寻，锦官城外柏森森。映阶碧草自春色，隔叶黄鹂空好音。三顾频烦天下计，两朝开济老臣心。出师未捷身先死，长使英雄泪满襟。
+昨夜星辰昨夜风，画楼西畔桂堂东。身无彩凤双飞翼，心有灵犀一点通。隔座送钩春酒暖，分曹射覆蜡灯红。嗟余听鼓应官去，走马兰台类转蓬。
+玉露凋伤枫树林，巫山巫峡气萧森。江间波浪兼天涌，塞上风云接地阴。丛菊两开他日泪，孤舟一系故园心。寒衣处处催刀尺，白帝城高急暮砧。
+群山万壑赴荆门，生长明妃尚有村。一去紫台连朔漠，独留青冢向黄昏。画图省识春风面，环佩空归月夜魂。千载琵琶作胡语，分明怨恨曲中论。
+朝辞白帝彩云间，千里江陵一日还。两岸猿声啼不住，轻舟已过万重山。
+月落乌啼霜满天，江枫渔火对愁眠。姑苏城外寒山寺，夜半钟声到客船。
+葡萄美酒夜光杯，欲饮琵琶马上催。醉卧沙场君莫笑，古来征战几人回。
+秦时明月汉时关，万里长征人未还。但使龙城飞将在，不教胡马度阴山。
+黄河远上白云间，一片孤城万仞山。羌笛何须怨杨柳，春风不度玉门关。
+烟笼寒水月笼沙，夜泊秦淮近酒家。商女不知亡国恨，隔江犹唱后庭花。
+折戟沉沙铁未销，自将磨洗认前朝。东风不与周郎便，铜雀春深锁二乔。
+朱雀桥边野草花，乌衣巷口夕阳斜。旧时王谢堂前燕，飞入寻常百姓家。
+君问归期未有期，巴山夜雨涨秋池。何当共剪西窗烛，却话巴山夜雨时。
+云想衣裳花想容，春风拂槛露华浓。若非群玉山头见，会向瑶台月下逢。
+寒雨连江夜入吴，平明送客楚山孤。洛阳亲友如相问，一片冰心在玉壶。
+移舟泊烟渚，日暮客愁新。野旷天低树，江清月近人。
+功盖三分国，名成八阵图。江流石不转，遗恨失吞吴。
+向晚意不适，驱车登古原。夕阳无限好，只是近黄昏。
+"""
+CLEAN = TEXTBOOK.split()
+
+
+def found(text, form=None):
+    """The violations as (name, line, position)."""
+    return [(v.name, v.line, v.position) for v in check(text, form).violations]
+
+
+# ------------------------------------------------------------------------------------------------------------ the table
+
+
+def test_the_106_groups():
+    sections = Counter(group.section for group in RHYME_GROUPS.values())
+    assert sections == {"上平": 15, "下平": 15, "上声": 29, "去声": 30, "入声": 17}
+    assert LEVEL_GROUPS[0] == "一东" and LEVEL_GROUPS[15] == "一先" and LEVEL_GROUPS[-1] == "十五咸"
+
+
+def test_a_character_that_names_a_group_is_in_it():
+    assert not [name for name in RHYME_GROUPS if name not in readings(name[-1])]
+
+
+@pytest.mark.parametrize("name", ["一东", "东", "东韵", "一東", "上平一东", "上平声一东", "上平聲一東"])
+def test_a_group_goes_by_many_names(name):
+    assert rhyme_group(name) == "一东"
+
+
+def test_each_group_goes_by_its_own_names():
+    for name, group in RHYME_GROUPS.items():
+        assert rhyme_group(name) == rhyme_group(name[-1]) == rhyme_group(group.full_name) == name
+
+
+def test_an_unknown_group_is_an_error_that_lists_those_there_are():
+    with pytest.raises(ValueError, match="一东 .* 十五咸"):
+        rhyme_group("猫")
+
+
+@pytest.mark.parametrize(
+    ("char", "wanted"),
+    [("春", "平"), ("月", "仄"), ("看", "中"), ("思", "中"), ("先", "中"), ("猫", "平"), ("x", "？")],
+)
+def test_tones(char, wanted):
+    assert tone(char) == wanted
+
+
+def test_a_simplified_character_has_the_readings_of_all_it_stands_for():
+    assert readings("发") == ("六月",) == readings("髮") == readings("發")
+    assert set(readings("后")) == {"二十五有", "二十六宥"}
+    assert {"一先", "十四寒", "十五翰"} <= set(readings("干")), "乾 and 幹"
+    assert readings("松") == ("二冬",), "鬆 is too rare in the corpus to count"
+    assert "一先" in readings("乾") and "一先" not in readings("幹"), "traditional characters are told apart"
+
+
+def test_strict_readings_are_among_all_readings():
+    for char in "春月看思干发余里云叹东风花":
+        assert set(readings(char, strict=True)) <= set(readings(char))
+        assert tone(char, strict=True) in (tone(char), "平", "仄", "？")
+    assert tone("春", strict=True) == "平" and readings("春", strict=True) == ("十一真",)
+
+
+def test_masks_are_for_the_tokens_of_any_vocabulary():
+    vocabulary = ["<s>", "春", "月", "看", "，", "春月", "x"]
+    assert prosody.tone_mask(vocabulary, "平") == [False, True, False, True, False, False, False]
+    assert prosody.tone_mask(vocabulary, "仄") == [False, False, True, True, False, False, False]
+    assert prosody.rhyme_mask(vocabulary, "真") == [False, True, False, False, False, False, False]
+
+
+def test_every_character_of_the_corpus_that_occurs_ten_times_is_known():
+    parquet = pytest.importorskip("pyarrow.parquet")
+    counts = Counter()
+    for split in sorted(CORPUS.glob("*.parquet")):
+        counts.update("".join(parquet.read_table(split, columns=["text"])["text"].to_pylist()))
+    assert counts
+    assert not [c for c, n in counts.items() if n >= 10 and c not in "，。" and tone(c) == "？"]
+
+
+def test_only_the_standard_library_is_needed():
+    code = (
+        "import importlib.util, sys, types; package = types.ModuleType('tang_rnn'); "
+        f"package.__path__ = [{str(Path(prosody.__file__).parent)!r}]; sys.modules['tang_rnn'] = package; "
+        "import tang_rnn.prosody; print([m for m in ('torch', 'transformers', 'numpy', 'opencc') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+# ------------------------------------------------------------------------------------------------------- the patterns
+
+
+def test_patterns_have_their_textbook_names():
+    assert [p.name for p in patterns("五律")] == [
+        "五律仄起首句不入韵",
+        "五律仄起首句入韵",
+        "五律平起首句不入韵",
+        "五律平起首句入韵",
+    ]
+    assert {p.name[2:4] for p in patterns("七绝") if p.types[0] == "a"} == {"平起"}
+    assert patterns("五绝")[0].formulas == ("中仄平平仄", "平平仄仄平", "中平平仄仄", "中仄仄平平")
+    assert patterns("七律")[1].formulas[:3] == ("中平中仄仄平平", "中仄平平仄仄平", "中仄中平平仄仄")
+    assert patterns("五古") == ()
+
+
+@pytest.mark.parametrize(("form", "lines"), [("五排", None), ("五排", 8), ("五排", 11), ("五律", 4), ("六律", None)])
+def test_patterns_of_a_length_that_no_poem_has_are_an_error(form, lines):
+    with pytest.raises(ValueError, match="lines|no form"):
+        patterns(form, lines)
+
+
+@pytest.mark.parametrize("pattern", EVERY_PATTERN, ids=lambda p: p.name)
+def test_patterns_keep_dui_and_nian(pattern):
+    """Read off the formulas, not the letters that they were made from."""
+    formulas = pattern.formulas
+    for i, (one, other) in enumerate(itertools.pairwise(formulas)):
+        assert (one[1] == other[1]) == (i % 2 == 1)
+    for i, line in enumerate(formulas):
+        assert pattern.rhyming[i] == (line[-1] == "平")
+        assert i == 0 or pattern.rhyming[i] == (i % 2 == 1)
+
+
+@pytest.mark.parametrize("kind", "aAbB")
+@pytest.mark.parametrize("length", [5, 7])
+def test_what_is_written_by_has_no_fault_a_stranger_could_find(kind, length):
+    for string in admissible(kind, length, regular=True):
+        assert string in admissible(kind, length)
+        evens = string[1 : length - 1 : 2]
+        assert all(one != other for one, other in itertools.pairwise(evens)), "二四六分明"
+        assert string[-3:] not in ("平平平", "仄仄仄")
+        if string.endswith(("仄仄平", "平仄平")):
+            assert string[-5:] == "平平仄仄平", "no 孤平, not even a saved one"
+
+
+def test_free_places_are_the_handbooks():
+    assert admissible("B", 5, regular=True) == ("平平仄仄平",)
+    assert set(admissible("a", 5, regular=True)) == {"平仄平平仄", "仄仄平平仄"}
+    sizes = {kind: len(admissible(kind, 7, regular=True)) for kind in "aAbB"}
+    assert sizes == {"a": 4, "A": 4, "b": 4, "B": 2}
+
+
+def test_no_lone_level_tone_even_where_licences_are_taken():
+    for length in (5, 7):
+        assert not [s for s in admissible("B", length) if s[-5:] == "仄平仄仄平"]
+
+
+# ---------------------------------------------------------------------------------------------------------- the judge
+
+
+LEVEL, OBLIQUE, RHYMES = "春风山花人天烟云楼", "月雨雪水鸟草客日", "阳香光堂霜床方凉芳狂羊房"
+
+
+def poem_of(pattern, strings, seed):
+    """A poem without sense whose characters, each of one sure tone, have the given tones and rhyme in 七阳."""
+    rng = random.Random(seed)
+    rhymes = iter(rng.sample(RHYMES, 7))
+    lines = []
+    for string, rhyming in zip(strings, pattern.rhyming, strict=True):
+        line = "".join(rng.choice(LEVEL if t == "平" else OBLIQUE) for t in string)
+        lines.append(line[:-1] + next(rhymes) if rhyming else line)
+    return lines
+
+
+def test_the_characters_of_the_made_up_poems_have_one_tone():
+    assert {tone(c) for c in LEVEL + RHYMES} == {"平"}
+    assert {tone(c) for c in OBLIQUE} == {"仄"}
+    assert all("七阳" in readings(c) for c in RHYMES)
+
+
+@pytest.mark.parametrize("pattern", EVERY_PATTERN, ids=lambda p: p.name)
+def test_what_the_patterns_admit_passes_and_is_named(pattern):
+    for seed in range(5):
+        strings = [random.Random(seed * 100 + i).choice(s) for i, s in enumerate(pattern.lines())]
+        verdict = check("".join(poem_of(pattern, strings, seed)), pattern.form)
+        assert verdict.ok, verdict
+        assert (verdict.pattern, verdict.rhyme_group, verdict.form) == (pattern.name, "七阳", pattern.form)
+
+
+@pytest.mark.parametrize("pattern", EVERY_PATTERN, ids=lambda p: p.name)
+def test_every_wrong_tone_is_found(pattern):
+    """Each fixed place of each line in turn gets the other tone: a fault, unless the handbook licenses the result."""
+    strings = [s[0] for s in pattern.lines()]
+    for i, place in itertools.product(range(len(strings)), range(pattern.length)):
+        flipped = strings[i][:place] + {"平": "仄", "仄": "平"}[strings[i][place]] + strings[i][place + 1 :]
+        lines = poem_of(pattern, strings, 1)
+        wrong = list(lines[i])
+        wrong[place] = {"平": "青", "仄": "白"}[flipped[place]]
+        lines[i] = "".join(wrong)
+        if i == 0 and place == pattern.length - 1 and pattern.rhyming[0]:
+            continue  # a first line that does not rhyme follows another pattern
+        licensed = flipped in admissible(pattern.types[i], pattern.length)
+        verdict = check("，".join(lines), pattern.form)
+        assert verdict.ok == licensed, f"{flipped} as {pattern.types[i]}:\n{verdict}"
+        assert licensed or any(i <= v.line - 1 <= i + 1 for v in verdict.violations)
+
+
+@pytest.mark.parametrize("text", CLEAN, ids=lambda text: text[:7].rstrip("，"))
+def test_textbook_poems_pass(text):
+    verdict = check(text)
+    assert verdict.ok, verdict
+    assert verdict.pattern and verdict.rhyme_group
+
+
+TOWER = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+
+
+@pytest.mark.parametrize(
+    ("clean", "planted", "fault"),
+    [
+        (TOWER, TOWER.replace("依山尽", "依水尽"), ("出律", 1, 4)),
+        (TOWER, TOWER.replace("黄河", "白河"), ("孤平", 2, 2)),
+        (TOWER, TOWER.replace("一层楼", "高层楼"), ("三平尾", 4, 3)),
+        (TOWER, TOWER.replace("一层楼", "一层山"), ("出韵", 4, 5)),
+        (TOWER, TOWER.replace("一层楼", "一层月"), ("出韵", 4, 5)),
+        (TOWER, TOWER.replace("楼", "流"), ("重韵", 4, 5)),
+        (TOWER, TOWER.replace("千里目", "千里山"), ("句脚", 3, 5)),
+        (TOWER, TOWER.replace("白日依山尽", "青山横白水"), ("失对", 2, None)),
+        (TOWER, TOWER.replace("欲穷千里目，更上一层楼", "落日千山外，孤城万里秋"), ("失粘", 3, None)),
+        (TOWER, TOWER.replace("千里", "里"), ("格式", 3, None)),
+    ],
+)
+def test_each_kind_of_planted_fault_is_found_by_name_and_alone(clean, planted, fault):
+    assert found(clean) == []
+    assert found(planted) == [fault]
+
+
+def test_faults_in_seven_characters_are_found_too():
+    clean = "朝辞白帝彩云间，千里江陵一日还。两岸猿声啼不住，轻舟已过万重山。"
+    assert found(clean.replace("千里江陵", "千里月陵")) == [("孤平", 2, 4)]
+    assert found(clean.replace("已过万重山", "已过千重山")) == [("三平尾", 4, 5)]
+    assert found(clean.replace("还", "来")) == [("出韵", 2, 7)]
+    assert found(clean.replace("还", "山")) == [("重韵", 4, 7)]
+
+
+def test_rescues_are_accepted_and_told():
+    poem = "离离原上草，一岁一枯荣。野火烧木尽，{}。远芳侵古道，晴翠接荒城。又送王孙去，萋萋满别情。"
+    saved = check(poem.format("春风吹又生"))
+    assert saved.ok and any("line 3: 大拗" in note for note in saved.notes)
+    assert found(poem.format("春风处又生")) == [("出律", 3, 4)], "what no partner saves is a fault"
+    assert check("移舟泊烟渚，日暮客愁新。野旷天低树，江清月近人。").notes == ("line 1: 特拗 平平仄平仄",)
+
+
+def test_yellow_crane_tower_fails_where_the_handbooks_say():
+    """Its first half is old-style: 一去不复返 has six 仄, 空悠悠 three 平 at the end; the second is regular."""
+    poem = "昔人已乘黄鹤去，此地空余黄鹤楼。黄鹤一去不复返，白云千载空悠悠。"
+    poem += "晴川历历汉阳树，芳草萋萋鹦鹉洲。日暮乡关何处是，烟波江上使人愁。"
+    assert found(poem) == [("出律", 3, 4), ("三平尾", 4, 5)]
+
+
+def test_the_broken_waist_of_weicheng_is_found():
+    text = "渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。"
+    assert found(text) == [("失粘", 3, None)]
+
+
+def test_the_broken_nian_of_the_frontier_is_found():
+    """使至塞上, whose second couplet the handbooks call 失粘."""
+    text = "单车欲问边，属国过居延。征蓬出汉塞，归雁入胡天。大漠孤烟直，长河落日圆。萧关逢候骑，都护在燕然。"
+    assert found(text) == [("失粘", 3, None)]
+
+
+def test_script_marks_and_line_breaks_do_not_matter():
+    simplified = "两个黄鹂鸣翠柳，一行白鹭上青天。窗含西岭千秋雪，门泊东吴万里船。"
+    traditional = "兩個黃鸝鳴翠柳，一行白鷺上青天。窗含西嶺千秋雪，門泊東吳萬里船。"
+    bare = simplified.replace("，", "").replace("。", "")
+    wanted = check(simplified)
+    for text in (traditional, bare, simplified.replace("。", "\n").replace("，", ""), simplified.replace("，", "\n")):
+        verdict = check(text)
+        assert (verdict.ok, verdict.pattern, verdict.rhyme_group) == (True, wanted.pattern, "一先")
+        assert [line.tones for line in verdict.lines] == [line.tones for line in wanted.lines]
+
+
+@pytest.mark.parametrize("text", [text for text in CLEAN if len(text) in (24, 48, 32, 64)][::4])
+def test_a_bare_text_is_cut_into_lines(text):
+    assert check(text.replace("，", "").replace("。", "")) == check(text)
+
+
+def test_the_first_line_may_borrow_a_neighbouring_rhyme():
+    verdict = check("清明时节雨纷纷，路上行人欲断魂。借问酒家何处有，牧童遥指杏花村。")
+    assert verdict.ok and any("邻韵" in note for note in verdict.notes)
+    assert verdict.rhyme_group == "十三元"
+
+
+def test_an_oblique_rhyme_is_a_fault_and_explained():
+    verdict = check("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。")
+    assert {"出韵", "句脚"} <= {v.name for v in verdict.violations}
+    assert any("古绝" in note for note in verdict.notes)
+    assert RHYME_GROUPS[verdict.rhyme_group].section == "上声"
+
+
+def test_old_style_verse_has_no_tonal_rules():
+    verdict = check("慈母手中线，游子身上衣。临行密密缝，意恐迟迟归。谁言寸草心，报得三春晖。")
+    assert (verdict.form, verdict.ok, verdict.pattern, verdict.rhyme_group) == ("五古", True, None, "五微")
+    assert check("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。", "五古").ok
+
+
+def test_a_long_poem_is_pailu_only_if_it_keeps_the_rules():
+    pattern = patterns("五排", 10)[0]
+    lines = poem_of(pattern, [s[0] for s in pattern.lines()], 3)
+    assert check("，".join(lines)).form == "五排"
+    lines[4] = lines[0]
+    lines[6] = "春" * 5
+    assert check("，".join(lines)).form == "五古"
+    assert not check("，".join(lines), "五排").ok
+
+
+def test_a_wrong_number_of_lines_for_a_form_is_said():
+    assert found(TOWER, "五律") == [("格式", 4, None)]
+    assert check(TOWER, "七绝").violations[0].name == "格式"
+
+
+def test_an_unknown_character_fits_anything_and_is_listed():
+    verdict = check(TOWER.replace("山", "𪚥"))
+    assert verdict.ok and any("𪚥" in note for note in verdict.notes)
+    assert verdict.lines[0].tones == "仄仄平？仄"
+
+
+@pytest.mark.parametrize("text", ["", " ，。\n", "hello world", "白日依山jin，黄河入海流。"])
+def test_what_is_no_poem_is_an_error_that_says_what_to_give(text):
+    with pytest.raises(ValueError, match="give"):
+        check(text)
+
+
+def test_an_unknown_form_is_an_error_that_lists_those_there_are():
+    with pytest.raises(ValueError, match="五绝 七绝"):
+        check(TOWER, "六绝")
+
+
+def test_a_verdict_is_json():
+    verdict = check(TOWER.replace("楼", "山"))
+    data = json.loads(json.dumps(verdict.to_dict(), ensure_ascii=False))
+    assert data["ok"] is False and data["pattern"] == "五绝仄起首句不入韵"
+    assert data["violations"][0] == {
+        "name": "出韵",
+        "line": 4,
+        "position": 5,
+        "character": "山",
+        "message": "山 in line 4 is 十五删, not 十一尤",
+    }
+    assert data["lines"][0]["tones"] == "仄仄平平仄" and data["lines"][0]["expected"] == "中仄平平仄"
+
+
+def test_the_terminal_shows_faults_in_red_and_plain_text_has_no_codes():
+    verdict = check(TOWER.replace("楼", "山"))
+    assert "\x1b[31m山\x1b[0m" in verdict.format(color=True)
+    assert "\x1b" not in str(verdict) and "出韵" in str(verdict)
+    assert "no violations" in str(check(TOWER))
