@@ -153,13 +153,16 @@ def tone_mask(vocabulary: Iterable[str], wanted: str, strict: bool = False) -> l
 
 
 def rhyme_mask(vocabulary: Iterable[str], group: str, strict: bool = False) -> list[bool]:
-    """For each token whether it is one character with a reading in the rhyme group; one bool a token.
+    """For each token whether it is one character that may rhyme in the group; one bool a token.
 
     Raises:
         ValueError: no such group.
     """
     name = rhyme_group(group)
-    return [len(token) == 1 and name in readings(token, strict) for token in vocabulary]
+    wanted = LEVEL if RHYME_GROUPS[name].level else OBLIQUE
+    vocabulary = list(vocabulary)
+    fitting = tone_mask(vocabulary, wanted, strict)
+    return [fit and name in readings(token, strict) for token, fit in zip(vocabulary, fitting, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
