@@ -20,9 +20,13 @@ from transformers.utils import ModelOutput
 
 from .configuration_tang_rnn import TangRNNConfig
 
-# A new cell is one entry here and one in configuration_tang_rnn: torch's layer, and the function beneath it that takes
-# the weights as arguments (DropConnect needs that).
-CELLS = {"rnn": (nn.RNN, torch.rnn_tanh), "lstm": (nn.LSTM, torch.lstm), "gru": (nn.GRU, torch.gru)}
+# A new cell is one entry here and one in configuration_tang_rnn: torch's layer, the function beneath it that takes the
+# weights as arguments (DropConnect needs that), and the one for a single step.
+CELLS = {
+    "rnn": (nn.RNN, torch.rnn_tanh, torch.rnn_tanh_cell),
+    "lstm": (nn.LSTM, torch.lstm, torch.lstm_cell),
+    "gru": (nn.GRU, torch.gru, torch.gru_cell),
+}
 
 
 @dataclass
@@ -110,7 +114,7 @@ class TangRNNLayer(nn.Module):
 
     def __init__(self, config: TangRNNConfig, input_size: int):
         super().__init__()
-        layer_class, self.function = CELLS[config.cell_type]
+        layer_class, self.function, self.step = CELLS[config.cell_type]
         self.cell = layer_class(input_size, config.hidden_size, batch_first=True)
         self.recurrent_dropout = config.recurrent_dropout
 
@@ -121,23 +125,30 @@ class TangRNNLayer(nn.Module):
 
         Returns the outputs (B, T, H) and the state after each row's last step.
         """
-        is_tuple = isinstance(self.cell, nn.LSTM)
-        hx = None if state is None else (state if is_tuple else state[0])
-        if self.training and self.recurrent_dropout > 0 and lengths is None:
-            if hx is None:
-                zeros = x.new_zeros(1, x.shape[0], self.cell.hidden_size)
-                hx = (zeros, zeros) if is_tuple else zeros
-            weights = [self.cell.weight_ih_l0, F.dropout(self.cell.weight_hh_l0, self.recurrent_dropout)]
-            weights += [self.cell.bias_ih_l0, self.cell.bias_hh_l0]
+        cell = self.cell
+        is_tuple = isinstance(cell, nn.LSTM)
+        if state is None:
+            zeros = x.new_zeros(1, x.shape[0], cell.hidden_size)
+            state = (zeros, zeros) if is_tuple else (zeros,)
+        weights = [cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0]
+        if lengths is not None:
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            output, new_state = cell(packed, state if is_tuple else state[0])
+            output, _ = pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
+        elif self.training and self.recurrent_dropout > 0:
+            weights[1] = F.dropout(weights[1], self.recurrent_dropout)
             # has_biases, num_layers, dropout, train, bidirectional, batch_first
-            output, *new_state = self.function(x, hx, weights, True, 1, 0.0, True, False, True)
+            options = True, 1, 0.0, True, False, True
+            output, *new_state = self.function(x, state if is_tuple else state[0], weights, *options)
             return output, tuple(new_state)
-        if lengths is not None:
-            total_length = x.shape[1]
-            x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        output, new_state = self.cell(x, hx)
-        if lengths is not None:
-            output, _ = pad_packed_sequence(output, batch_first=True, total_length=total_length)
+        elif x.shape[1] == 1:
+            # oneDNN lays out an LSTM's weights anew at each call, which takes five times as long as the step itself.
+            previous = tuple(tensor[0] for tensor in state)
+            new_state = self.step(x[:, 0], previous if is_tuple else previous[0], *weights)
+            new_state = tuple(tensor[None] for tensor in new_state) if is_tuple else new_state[None]
+            output = new_state[0][0][:, None] if is_tuple else new_state[0][:, None]
+        else:
+            output, new_state = cell(x, state if is_tuple else state[0])
         return output, new_state if is_tuple else (new_state,)
 
 

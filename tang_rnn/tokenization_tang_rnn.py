@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from .forms import COMMA, FORM_TOKENS, STOP
 
@@ -122,4 +122,20 @@ class TangTokenizer(PreTrainedTokenizerFast):
         return files
 
 
-__all__ = ["TangTokenizer"]
+def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Makes sure that a model can read what a tokenizer writes, before either runs.
+
+    Raises:
+        ValueError: the tokenizer has tokens that the model has no embedding for, or other special tokens.
+    """
+    if len(tokenizer) > model.config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {len(tokenizer)} tokens and the model {model.config.vocab_size}: "
+            "they are not of one checkpoint"
+        )
+    for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+        if (ours := getattr(tokenizer, name)) != (theirs := getattr(model.config, name)):
+            raise ValueError(f"{name} is {ours} in the tokenizer and {theirs} in the model's configuration")
+
+
+__all__ = ["TangTokenizer", "check_vocabulary"]

@@ -68,9 +68,9 @@ def fetch() -> None:
 fetch()
 os.environ["RUN_SLOW"] = "1"  # the few that transformers calls slow take no time on tiny models
 sys.path.insert(0, str(CACHE))
-from transformers_tests.test_configuration_common import ConfigTester
-from transformers_tests.test_modeling_common import ModelTesterMixin, ids_tensor
-from transformers_tests.test_tokenization_common import TokenizerTesterMixin
+from transformers_tests.test_configuration_common import ConfigTester  # noqa: E402
+from transformers_tests.test_modeling_common import ModelTesterMixin, ids_tensor  # noqa: E402
+from transformers_tests.test_tokenization_common import TokenizerTesterMixin  # noqa: E402
 
 # The common tests look up what a class is for in transformers' own tables.
 MODEL_MAPPING_NAMES["tang_rnn"] = "TangRNNModel"

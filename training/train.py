@@ -97,7 +97,9 @@ class PoetTrainer(Trainer):
         return metrics
 
 
-def sample_poems(model, tokenizer: TangTokenizer, openings=("春", "<五绝>月", "<七绝>秋", "<五律>山"), seed=0) -> list[str]:
+def sample_poems(
+    model, tokenizer: TangTokenizer, openings=("春", "<五绝>月", "<七绝>秋", "<五律>山"), seed=0
+) -> list[str]:
     """A poem for each opening, always by the same seed and without disturbing torch's own random state."""
     devices = [model.device] if model.device.type == "cuda" else []
     training = model.training
@@ -133,8 +135,12 @@ def average(folders: list[Path]) -> dict[str, torch.Tensor]:
 
 
 def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) -> None:
-    """A complete checkpoint: float16 on disk, and a config that says float32, so that loading computes in float32."""
+    """A complete Hub repository: weights, tokenizer, the code files, and how to sample.
+
+    The weights are float16 on disk, and the config says float32, so that loading computes in float32.
+    """
     model = copy.deepcopy(model).half().cpu()
+    model.config.auto_map = {"AutoModel": "modeling_tang_rnn.TangRNNModel"}  # save_pretrained adds its own class only
     model.generation_config = GenerationConfig(
         **SAMPLING,
         bos_token_id=tokenizer.bos_token_id,
