@@ -98,6 +98,7 @@ class Vocabulary:
         masks: (7, V) bool, what may stand in each kind of slot.
         tones: (V,) 0 平, 1 仄, 2 either, 3 unknown; only readings nobody disputes, to write by.
         read_tones: (V,) the same, with the disputed readings of characters that have no other, to read by.
+        oblique_only: (V,) bool, 仄 and without any level reading.
         groups: (V,) bit g is set if the character rhymes in level group g; to write by.
         read_groups: (V,) likewise to read by.
 
@@ -125,6 +126,7 @@ class Vocabulary:
         bit = {name: 1 << index for index, name in enumerate(prosody.LEVEL_GROUPS)}
         groups = [sum(bit.get(name, 0) for name in prosody.readings(char, strict=True)) for char in characters]
         every = [sum(bit.get(name, 0) for name in prosody.readings(char)) for char in characters]
+        self.oblique_only = self.tones.eq(1) & torch.tensor([not bits for bits in every])
         # A rhyme word is read level: a character whose level reading poets do not use is none.
         self.groups = torch.tensor([bits if tone in "平中" else 0 for bits, tone in zip(groups, tones)])
         self.read_groups = torch.tensor([bits or other for bits, other in zip(self.groups.tolist(), every)])
@@ -262,7 +264,9 @@ class Plan:
         if not self.pattern_names:
             number, formula = max(culprits)
             characters = "".join(
-                self.vocabulary.tokens[token] for slot, token in sorted(self.fixed.items()) if slot // self.width == number
+                self.vocabulary.tokens[token]
+                for slot, token in sorted(self.fixed.items())
+                if slot // self.width == number
             )
             raise RuleConflict(
                 f"no tonal pattern of {form.name} admits {characters!r} in line {number + 1} (the nearest asks for "
@@ -304,7 +308,8 @@ class Plan:
                     char = vocabulary.tokens[token]
                     own = [name for name in prosody.readings(char) if name in prosody.LEVEL_GROUPS]
                     raise RuleConflict(
-                        f"{char!r} ends line {slot // self.width + 1} but does not rhyme in {chosen or 'one group with the other fixed rhymes'}: it is in "
+                        f"{char!r} ends line {slot // self.width + 1} but does not rhyme "
+                        f"{f'in {chosen}' if chosen else 'with the other fixed rhyme words'}: it is in "
                         f"{' '.join(own) or 'no level group'}; choose that group or another character"
                     )
                 groups = left
@@ -400,10 +405,10 @@ class VerseConstraint(LogitsProcessor):
 
     def _to(self, device: torch.device) -> None:
         if self.device != device:
-            for name in ("kinds", "rhymes", "fixed", "groups", "free", "banned", "windows", "lines", "start", "fitting", "reserved"):
-                setattr(self, name, getattr(self, name).to(device))
-            for name in ("masks", "tones", "read_tones", "groups", "read_groups"):
-                setattr(self.vocabulary, name, getattr(self.vocabulary, name).to(device))
+            for holder in (self, self.vocabulary):
+                for name, value in vars(holder).items():
+                    if isinstance(value, torch.Tensor):
+                        setattr(holder, name, value.to(device))
             self.device = device
 
     def allowed(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
@@ -430,15 +435,16 @@ class VerseConstraint(LogitsProcessor):
             level, oblique = self._tones(plan, tokens, written, position)  # (B,) each
             places = self.kinds[plan, position].eq(CHARACTER)
             any_tone = ~places | ~(level | oblique)  # marks, and prefixes that no pattern admits
-            fits = torch.stack([level, oblique, level | oblique, torch.zeros_like(level)], 1) | any_tone[:, None]
-            # A line that must not rhyme ends in a character that has no level reading at all.
-            fits[:, 2] &= rhyme.ne(MUST_NOT_RHYME) | any_tone
-            ends = fits[:, vocabulary.tones]  # (B, V)
-            may = rhyme.eq(MAY_RHYME) & ~any_tone
-            if bool(may.any()):  # the first line rhymes or ends oblique
-                either = vocabulary.tones.eq(1) & oblique[:, None] | vocabulary.groups.ne(0) & level[:, None]
-                ends = torch.where(may[:, None], either, ends)
-            allowed &= ends
+            # Unknown or disputed characters stand only where either tone may.
+            fits = torch.stack([level, oblique, level | oblique, level & oblique], 1) | any_tone[:, None]
+            fitting = fits[:, vocabulary.tones]  # (B, V)
+            if bool(rhyme.ge(MAY_RHYME).any()):
+                # A line that does not rhyme ends in a character that has no level reading at all, disputed or not; the
+                # first line may also rhyme.
+                ends = vocabulary.oblique_only & oblique[:, None]
+                ends = ends | vocabulary.groups.ne(0) & (level & rhyme.eq(MAY_RHYME))[:, None]
+                fitting = torch.where((rhyme.ge(MAY_RHYME) & ~any_tone)[:, None], ends, fitting)
+            allowed &= fitting
         if bool((rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)).any()):
             allowed &= self._rhymes(plan, tokens, written, rhyme)
 
@@ -509,7 +515,7 @@ class VerseConstraint(LogitsProcessor):
         rhyming = (vocabulary.groups & group[:, None]).ne(0)  # (B, V)
         used = torch.zeros_like(rhyming).scatter_(1, torch.where(words, tokens, vocabulary.end), True)
         rhyming &= ~used & ~self.reserved[plan]
-        oblique = rhyme.eq(MAY_RHYME)[:, None] & vocabulary.tones.eq(1)
+        oblique = rhyme.eq(MAY_RHYME)[:, None] & vocabulary.oblique_only
         return rhyming | oblique | ~(rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME))[:, None]
 
     def _recent(self, plan, tokens, written, position) -> torch.Tensor:

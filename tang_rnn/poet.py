@@ -1,7 +1,7 @@
 """TangPoet: the one call most users make. Loads a checkpoint, writes poems under any rules, streams, scores.
 
-    poet = TangPoet.from_pretrained("lstm")
-    print(poet.write("春", form="五绝", seed=7))
+poet = TangPoet.from_pretrained("lstm")
+print(poet.write("春", form="五绝", seed=7))
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Poem:
 
     def traditional(self) -> Poem:
         """The same poem in traditional characters (OpenCC)."""
-        return replace(self, **{name: to_traditional(getattr(self, name)) for name in ("text", "opening", "title", "poet")})
+        names = ("text", "opening", "title", "poet")
+        return replace(self, **{name: to_traditional(getattr(self, name)) for name in names})
 
     def to_dict(self) -> dict:
         """Ready for ``json.dumps``, with the keys of the command's --json."""
@@ -175,23 +176,35 @@ class TangPoet:
         """A poet by name of its cell (``rnn``, ``lstm``, ``gru``: those that ship), folder, or id on the Hub.
 
         Args:
-            kwargs: for ``from_pretrained`` of model and tokenizer, such as ``revision`` or ``token``.
+            kwargs: ``revision`` and ``token`` for the Hub, the rest for the model's ``from_pretrained``.
 
         Raises:
             PoetError: nothing to be loaded there.
         """
-        path = PRETRAINED / str(name) if str(name) in CELLS else name
+        path = PRETRAINED / str(name) if str(name) in CELLS else Path(name)
+        hint = f"name a cell ({', '.join(CELLS)}), a folder or a Hub id such as someone/tang-lstm"
+        if not path.is_dir():
+            if str(name).count("/") != 1:
+                raise PoetError(f"there is no folder {str(name)!r}; {hint}")
+            path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:
-            tokenizer = TangTokenizer.from_pretrained(path, **kwargs)
+            tokenizer = TangTokenizer.from_pretrained(path)
             model = TangRNNForCausalLM.from_pretrained(path, **kwargs)
-        except PoetError:
-            raise
-        except Exception as error:  # transformers, safetensors and the Hub client have a class for each way of failing
+        except Exception as error:  # transformers and safetensors have a class for each way of failing
             reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise PoetError(
-                f"cannot load {str(name)!r} ({reason[0]}); name a cell ({', '.join(CELLS)}), a folder or a Hub id"
-            ) from error
+            raise PoetError(f"cannot load {str(name)!r}: {reason[0]}; {hint}") from error
         return cls(model, tokenizer)
+
+    @staticmethod
+    def _download(repo_id: str, **kwargs) -> Path:
+        """The Hub's files in its cache; asked for once, so that a Hub out of reach is one error."""
+        from huggingface_hub import snapshot_download
+
+        try:
+            return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors"], **kwargs))
+        except Exception as error:  # no network, no such repository, no access, a malformed id
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise PoetError(f"cannot get {repo_id!r} from the Hub: {reason[0]}") from error
 
     @property
     def cell(self) -> str:
@@ -290,9 +303,14 @@ class TangPoet:
             raise PoetError(f"no option {unknown}; sampling has {', '.join(Sampling.__dataclass_fields__)}") from None
 
     @staticmethod
-    def _seed(seed: int | None) -> int:
+    def new_seed() -> int:
+        """A seed of its own for each call, independent of ``random`` and ``torch``."""
+        return random.SystemRandom().randrange(2**31)
+
+    @classmethod
+    def _seed(cls, seed: int | None) -> int:
         if seed is None:
-            return random.SystemRandom().randrange(2**31)
+            return cls.new_seed()
         if not 0 <= seed < 2**53:
             raise PoetError(f"seed must be between 0 and 2^53, not {seed}")
         return seed
@@ -300,7 +318,8 @@ class TangPoet:
     def _job(self, opening: str, rules: dict, poet: str, title: str, seed: int) -> _Job:
         texts = {name: rules.get(name) or "" for name in ("acrostic", "acrostic_tail", "avoid")}
         for name, text in texts.items():
-            texts[name] = "".join(split_lines(self._known(text, name) if name != "avoid" else self.tokenizer.normalize(text)))
+            text = self.tokenizer.normalize(text) if name == "avoid" else self._known(text, name)
+            texts[name] = "".join(split_lines(text))
         asked = self._known(opening, "the opening")
         rules = Rules(**rules | texts)
         rules = replace(rules, form=self._form(rules), no_repeat=NO_REPEAT)
@@ -326,7 +345,8 @@ class TangPoet:
             return rules.form
         lines = max(len(rules.acrostic), len(rules.acrostic_tail)) or rules.num_lines
         if lines:
-            return {4: "七绝", 8: "七律"}.get(lines, "七排" if rules.regulated and lines >= 10 and lines % 2 == 0 else "七古")
+            long = "七排" if rules.regulated and lines >= 10 and lines % 2 == 0 else "七古"
+            return {4: "七绝", 8: "七律"}.get(lines, long)
         if rules.pattern:
             return rules.pattern[:2]
         return "七绝" if rules.regulated or rules.rhyme else None
@@ -348,7 +368,7 @@ class TangPoet:
         return text
 
     def close_characters(self, char: str, most: int = 5) -> list[str]:
-        """Characters the model knows that are read like one it does not: of all the same rhyme groups, frequent first."""
+        """Characters the model knows read like one it does not: of the same rhyme groups, frequent first."""
         readings = set(prosody.readings(char))
         if not readings:
             return []

@@ -15,9 +15,13 @@ from torch.utils.data import Sampler
 from tang_rnn.forms import COMMA, FORMS, STOP
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .corpus import simplify, read_variants
+from .corpus import read_variants, simplify
 
 IGNORED = -100  # what cross entropy looks away from
+
+
+def _by_frequency(counts: Counter) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def build_tokenizer(train: Dataset, min_count: int = 2, min_poems: int = 100) -> TangTokenizer:
@@ -30,9 +34,8 @@ def build_tokenizer(train: Dataset, min_count: int = 2, min_poems: int = 100) ->
     for column in ("text", "title"):
         for text in train[column]:
             counts.update(text)
-    characters = [char for char, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= min_count]
-    poets = Counter(train["poet"])
-    names = [name for name, count in sorted(poets.items(), key=lambda item: (-item[1], item[0])) if name and count >= min_poems]
+    characters = [char for char, count in _by_frequency(counts) if count >= min_count]
+    names = [name for name, count in _by_frequency(Counter(train["poet"])) if name and count >= min_poems]
     variants = read_variants()
     replacements = {}
     for block in ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x323B0)):  # the CJK blocks

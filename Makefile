@@ -1,0 +1,28 @@
+# Each target makes the virtual environment it needs, once. PYTHON picks the interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN = .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Two cores spin at each other when every library starts two threads of its own.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test lint clean
+
+demo: .venv/demo
+	$(BIN)/tang-rnn demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# torch first: the constraints keep a later step from choosing another build of it.
+.venv/demo .venv/dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt torch
+	$(BIN)/pip install -q -c constraints.txt -e '.[$(@F)]'
+	touch $@
+
+clean:
+	rm -rf .venv .cache build dist
