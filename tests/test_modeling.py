@@ -1,0 +1,286 @@
+"""The model's arithmetic: padding, past states, dropouts and losses against plain ways of computing the same."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from conftest import CELLS
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+from transformers.cache_utils import Cache, LinearAttentionLayer
+
+from tang_rnn import TangRNNConfig, TangRNNForCausalLM
+from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, locked_dropout
+
+B, T, V, E, H, LAYERS = 3, 7, 50, 24, 32, 2
+
+
+def make(cell: str, **kwargs) -> TangRNNForCausalLM:
+    torch.manual_seed(0)
+    options = {"vocab_size": V, "embedding_size": E, "hidden_size": H, "num_hidden_layers": LAYERS}
+    options |= {"initializer_range": 1.0} | kwargs
+    return TangRNNForCausalLM(TangRNNConfig(cell_type=cell, **options)).eval()
+
+
+@pytest.fixture
+def network(cell) -> TangRNNForCausalLM:
+    return make(cell)
+
+
+@pytest.fixture
+def ids() -> torch.Tensor:
+    return torch.randint(3, V, (B, T), generator=torch.Generator().manual_seed(0))
+
+
+def states(cache: Cache) -> list[torch.Tensor]:
+    return [state for layer in cache.layers for state in layer.recurrent_states.values()]
+
+
+# What a configuration may say
+
+
+def test_an_unknown_cell_is_refused_by_naming_the_known_ones():
+    with pytest.raises(ValueError, match="cell_type must be one of rnn, lstm, gru, not 'transformer'"):
+        TangRNNConfig(cell_type="transformer")
+
+
+@pytest.mark.parametrize("size", ["vocab_size", "embedding_size", "hidden_size", "num_hidden_layers"])
+def test_a_size_below_one_is_refused(size):
+    with pytest.raises(ValueError, match=f"{size} must be at least 1, not 0"):
+        TangRNNConfig(**{size: 0})
+
+
+def test_a_cell_has_the_states_that_its_layer_has(cell):
+    cache = make(cell)(torch.tensor([[1]])).cache_params
+    assert len(states(cache)) == LAYERS * TangRNNConfig(cell_type=cell).number_of_states
+    assert len(states(cache)) == (2 * LAYERS if cell == "lstm" else LAYERS)
+    assert all(state.shape == (1, H) for state in states(cache))
+
+
+def test_weights_start_as_described(cell):
+    model = make(cell)
+    for layer in model.model.layers:
+        for block in layer.cell.weight_hh_l0.split(H):
+            torch.testing.assert_close(block @ block.T, torch.eye(H))
+        bias = torch.zeros_like(layer.cell.bias_ih_l0)
+        if cell == "lstm":
+            bias[H : 2 * H] = 1
+        assert torch.equal(layer.cell.bias_ih_l0, bias) and not layer.cell.bias_hh_l0.any()
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+
+
+# States
+
+
+def test_steps_one_by_one_are_the_whole_at_once(network, ids):
+    whole = network(ids)
+    past, logits = None, []
+    for step in ids.split(1, 1):
+        output = network(step, cache_params=past)
+        past = output.cache_params
+        logits.append(output.logits)
+    torch.testing.assert_close(torch.cat(logits, 1), whole.logits)
+    torch.testing.assert_close(states(past), states(whole.cache_params))
+    parts = network(ids[:, 3:], cache_params=network(ids[:, :3]).cache_params)
+    torch.testing.assert_close(parts.logits, whole.logits[:, 3:])
+
+
+MASKS = {
+    "left": [[0, 0, 0, 1, 1, 1, 1], [1] * 7, [0, 0, 0, 0, 0, 0, 1]],
+    "right": [[1, 1, 1, 1, 0, 0, 0], [1] * 7, [1, 0, 0, 0, 0, 0, 0]],
+    "both, and inside": [[0, 1, 0, 1, 1, 0, 0], [1] * 7, [0, 0, 1, 0, 1, 1, 0]],
+    "a whole row": [[0, 0, 0, 1, 1, 1, 1], [1] * 7, [0] * 7],
+}
+
+
+@pytest.mark.parametrize("side", MASKS)
+@pytest.mark.parametrize("continued", [False, True])
+def test_padding_is_as_if_it_were_not_there(network, ids, side, continued):
+    mask = torch.tensor(MASKS[side])
+    before = ids.flip(0)
+
+    def past(rows=slice(None)):
+        return network(before[rows]).cache_params if continued else None
+
+    padded = network(ids, attention_mask=mask, cache_params=past(), use_cache=True, output_hidden_states=True)
+    for row, kept in enumerate(mask.bool()):
+        got = [state[row : row + 1] for state in states(padded.cache_params)]
+        if kept.any():
+            alone = network(ids[row : row + 1, kept], cache_params=past([row]), output_hidden_states=True)
+            torch.testing.assert_close(padded.logits[row : row + 1, kept], alone.logits)
+            torch.testing.assert_close(got, states(alone.cache_params))
+            for hidden, expected in zip(padded.hidden_states, alone.hidden_states, strict=True):
+                torch.testing.assert_close(hidden[row : row + 1, kept], expected)
+        else:  # nothing was read: the state is what it was, or that of a beginning
+            expected = states(past([row])) if continued else [torch.zeros(1, H)] * len(got)
+            torch.testing.assert_close(got, expected)
+
+
+def test_hidden_states(network, ids):
+    output = network.model(ids, output_hidden_states=True)
+    assert [tuple(hidden.shape) for hidden in output.hidden_states] == [(B, T, E)] + [(B, T, H)] * LAYERS
+    torch.testing.assert_close(network.model.projection(output.hidden_states[-1]), output.last_hidden_state)
+
+
+def test_either_tokens_or_embeddings(network, ids):
+    with pytest.raises(ValueError, match="exactly one"):
+        network(ids, inputs_embeds=network.get_input_embeddings()(ids))
+    with pytest.raises(ValueError, match="exactly one"):
+        network()
+
+
+# Losses
+
+
+def test_linear_cross_entropy_is_cross_entropy(monkeypatch):
+    monkeypatch.setattr(LinearCrossEntropy, "BLOCK", 4)  # so that ten rows make three blocks, the last not full
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(10, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(8, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(8, (10,), generator=generator)
+    expected = F.cross_entropy(hidden @ weight.T, labels, reduction="sum")
+    loss = LinearCrossEntropy.apply(hidden, weight, labels)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)
+    gradients = torch.autograd.grad(3 * loss, (hidden, weight))
+    wanted = torch.autograd.grad(3 * expected, (hidden, weight))
+    torch.testing.assert_close(gradients, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_the_loss_is_the_same_with_and_without_logits(network, ids):
+    labels = ids.clone()
+    labels[0, :3] = labels[2, 5:] = -100
+    logits = network(ids).logits[:, :-1]
+    expected = F.cross_entropy(logits.reshape(-1, V), labels[:, 1:].reshape(-1), ignore_index=-100)
+    for return_logits in (True, False):
+        output = network(ids, labels=labels, return_logits=return_logits)
+        torch.testing.assert_close(output.loss, expected)
+        assert (output.logits is None) is not return_logits
+        counted = labels[:, 1:].ne(-100).sum()
+        total = network(ids, labels=labels, return_logits=return_logits, num_items_in_batch=1).loss
+        torch.testing.assert_close(total / counted, expected)
+        shifted = F.pad(labels[:, 1:], (0, 1), value=-100)
+        torch.testing.assert_close(network(ids, shift_labels=shifted, return_logits=return_logits).loss, expected)
+
+
+def test_only_the_logits_that_are_asked_for(network, ids):
+    logits = network(ids).logits
+    torch.testing.assert_close(network(ids, logits_to_keep=2).logits, logits[:, -2:])
+    torch.testing.assert_close(network(ids, logits_to_keep=torch.tensor([0, 4])).logits, logits[:, [0, 4]])
+
+
+def test_a_tiny_model_learns_a_poem_by_heart(cell):
+    model = make(cell, recurrent_dropout=0.1, embedding_dropout=0.02, initializer_range=0.1).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    ids = torch.arange(3, 23)[None]
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = model(ids, labels=ids, return_logits=False).loss
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    assert model(ids, labels=ids).loss < 0.1
+    options = {"do_sample": False, "max_length": 20, "eos_token_id": None}
+    assert torch.equal(model.generate(ids[:, :1], **options), ids)
+
+
+# Dropouts
+
+
+def test_locked_dropout_is_the_same_at_every_step():
+    torch.manual_seed(0)
+    x = torch.ones(4, 6, 100)
+    dropped = locked_dropout(x, 0.5, training=True)
+    assert dropped.eq(dropped[:, :1]).all() and set(dropped.unique().tolist()) == {0, 2}
+    assert not torch.equal(dropped[0], dropped[1])
+    assert locked_dropout(x, 0.5, training=False) is x
+
+
+def test_embedding_dropout_drops_a_character_wherever_it_stands():
+    model = make("rnn", embedding_dropout=0.5).train().model
+    ids = torch.arange(V).repeat(2, 1)
+    dropped = model.embed(ids)
+    assert torch.equal(dropped[0], dropped[1])
+    gone = dropped[0].eq(0).all(1)
+    assert 0 < gone.sum() < V
+    torch.testing.assert_close(dropped[0, ~gone], 2 * model.embed_tokens.weight[~gone])
+    assert torch.equal(model.eval().embed(ids), model.embed_tokens(ids))
+
+
+def test_recurrent_dropout_drops_weights_while_training_only(cell, ids):
+    model = make(cell, recurrent_dropout=0.5, num_hidden_layers=1)
+    plain = model(ids).logits
+    assert torch.equal(model(ids).logits, plain)
+    model.train()
+    assert not torch.equal(model(ids).logits[:, 1:], plain[:, 1:])
+    # The first step meets no hidden-to-hidden weights that matter: its state is zero.
+    torch.testing.assert_close(model(ids).logits[:, 0], plain[:, 0])
+
+
+# Where others run it
+
+
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated")
+def test_gradient_checkpointing_is_refused(network):
+    with pytest.raises(ValueError, match="does not support (gradient|activation) checkpointing"):
+        network.gradient_checkpointing_enable()
+
+
+def test_compiled_steps(network, ids):
+    torch._dynamo.reset()
+    compiled = torch.compile(network, backend="aot_eager")
+    past = compiled_past = None
+    with torch.no_grad():
+        for step in ids.split(1, 1):
+            output, expected = compiled(step, cache_params=compiled_past), network(step, cache_params=past)
+            compiled_past, past = output.cache_params, expected.cache_params
+            torch.testing.assert_close(output.logits, expected.logits)
+
+
+class Step(nn.Module):
+    """One step from tensors to tensors, which is what an exported program takes."""
+
+    def __init__(self, model: TangRNNForCausalLM):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, past: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        number = self.model.config.number_of_states
+        cache = Cache(layers=[LinearAttentionLayer(number) for _ in range(LAYERS)])
+        for index, state in enumerate(past):
+            cache.update_recurrent_state(state, *divmod(index, number))
+        output = self.model(input_ids, cache_params=cache, use_cache=True)
+        return output.logits, states(output.cache_params)
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes")  # torch's own, about how nn.RNN keeps its weights
+def test_exported_step(network, ids):
+    step = ids[:, :1]
+    with torch.no_grad():
+        exported = torch.export.export(network, (), {"input_ids": step, "use_cache": False}).module()
+        torch.testing.assert_close(exported(input_ids=step, use_cache=False).logits, network(step).logits)
+        past = states(network(ids).cache_params)
+        expected = Step(network)(step, [state.clone() for state in past])
+        exported = torch.export.export(Step(network), (step, past)).module()
+        torch.testing.assert_close(exported(step, past), expected)
+
+
+def train_in_parallel(rank: int, world_size: int, meeting_place: str, cell: str) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.distributed.init_process_group("gloo", f"file://{meeting_place}", rank=rank, world_size=world_size)
+    ids = torch.randint(3, V, (4, T), generator=torch.Generator().manual_seed(1))
+    plain, parallel = make(cell), DistributedDataParallel(make(cell))
+    for _ in range(2):  # the second forward fails if a parameter got no gradient in the first
+        rows = ids.chunk(world_size)[rank]
+        parallel(rows, labels=rows, return_logits=False).loss.backward()
+        plain(ids, labels=ids).loss.backward()
+    for parameter, expected in zip(parallel.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, expected.grad)
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("cell", [CELLS[1]])
+def test_two_processes_have_the_gradients_of_one(cell, tmp_path):
+    torch.multiprocessing.spawn(train_in_parallel, (2, str(tmp_path / "meeting-place"), cell), nprocs=2)
