@@ -7,6 +7,7 @@ print(poet.write("春", form="五绝", seed=7))
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -184,7 +185,7 @@ class TangPoet:
         path = PRETRAINED / str(name) if str(name) in CELLS else Path(name)
         hint = f"name a cell ({', '.join(CELLS)}), a folder or a Hub id such as someone/tang-lstm"
         if not path.is_dir():
-            if str(name).count("/") != 1:
+            if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
                 raise PoetError(f"there is no folder {str(name)!r}; {hint}")
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:

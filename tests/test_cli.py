@@ -1,0 +1,109 @@
+"""The command: what it prints, that it prints it again, and that no traceback reaches a user."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tang_rnn.cli import build_parser, main
+
+
+def run(capsys, *arguments):
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_help_comes_without_torch_gradio_or_datasets():
+    code = (
+        "import sys, tang_rnn_command; sys.argv = ['tang-rnn', '--help']\n"
+        "try:\n    tang_rnn_command.main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "assert not {'torch', 'transformers', 'gradio', 'datasets'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "write" in done.stdout and "check" in done.stdout
+
+
+def test_importing_the_package_loads_neither_gradio_nor_datasets():
+    code = "import sys, tang_rnn; assert not {'gradio', 'datasets'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_twenty_different_poems_of_a_form(capsys):
+    code, out, err = run(
+        capsys, "write", "春", "--cell", "gru", "--form", "七绝", "--count", "20", "--json", "--seed", "1"
+    )
+    poems = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(poems) == 20 and len({poem["text"] for poem in poems}) == 20
+    for number, poem in enumerate(poems):
+        assert [len(line) for line in poem["lines"]] == [7] * 4 and poem["text"].startswith("春")
+        assert poem["cell"] == "gru" and poem["form"] == "七绝" and poem["seed"] == 1 + number
+        assert {"opening", "log_prob", "prosody"} <= set(poem)
+        assert {"pattern", "rhyme_group", "violations"} == set(poem["prosody"])
+
+
+def test_the_same_seed_prints_the_same(capsys):
+    first = run(capsys, "write", "春", "--seed", "3")[1]
+    assert run(capsys, "write", "春", "--seed", "3")[1] == first != ""
+
+
+def test_rules_reach_the_poet(capsys):
+    _, out, _ = run(
+        capsys, "write", "--form", "五绝", "--acrostic", "春夏秋冬", "--rhyme", "own", "--seed", "1", "--json"
+    )
+    poem = json.loads(out)
+    assert "".join(line[0] for line in poem["lines"]) == "春夏秋冬"
+    _, out, _ = run(
+        capsys, "write", "月", "--form", "五律", "--regulated", "--rhyme", "一东", "--candidates", "1", "--json"
+    )
+    assert json.loads(out)["prosody"] == {
+        "pattern": json.loads(out)["prosody"]["pattern"],
+        "rhyme_group": "一东",
+        "violations": [],
+    }
+
+
+def test_traditional_output(capsys):
+    _, out, _ = run(capsys, "write", "风云", "--traditional", "--form", "五绝", "--seed", "1")
+    assert out.startswith("風雲")
+
+
+def test_compare_shows_the_three_cells(capsys):
+    code, out, _ = run(capsys, "compare", "月", "--form", "五绝", "--seed", "1")
+    assert code == 0 and all(cell in out for cell in ("rnn  (", "lstm  (", "gru  (")) and out.count("月") >= 3
+
+
+def test_check_judges(capsys, monkeypatch):
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    code, out, _ = run(capsys, "check", text)
+    assert code == 0 and "五绝仄起首句不入韵" in out and "\x1b" not in out
+    assert json.loads(run(capsys, "check", text, "--json")[1])["ok"] is True
+    broken = json.loads(run(capsys, "check", text.replace("流", "浪"), "--json")[1])
+    assert broken["ok"] is False and broken["violations"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["write", "x"],
+        ["write", "春", "--form", "十四行"],
+        ["write", "春", "--temperature", "0"],
+        ["write", "春", "--poet", "李四"],
+        ["write", "--acrostic", "春", "--form", "杂言"],
+        ["write", "春", "--cell", "gpt"],
+        ["check", ""],
+        ["check", "hello"],
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(capsys, arguments):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and out == "" and err.startswith("tang-rnn: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["write", "--count", "0"], ["write", "--nonsense"], ["sing"], ["check"]])
+def test_wrong_options_are_one_line_too(capsys, arguments):
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args(arguments)
+    assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,188 @@
+"""The rules hold by construction: whatever the model prefers, however it is sampled, in any batch."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from tang_rnn import TangRNNConfig, TangRNNForCausalLM, TangTokenizer
+from tang_rnn.constraints import MAX_FREE_LINE, RuleConflict, Rules, VerseConstraint, Vocabulary
+from tang_rnn.forms import COMMA, FORMS, STOP, split_lines
+from tang_rnn.poet import PRETRAINED
+from tang_rnn.prosody import LEVEL_GROUPS, check, patterns, readings
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return TangTokenizer.from_pretrained(PRETRAINED / "lstm")
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tokenizer):
+    return Vocabulary(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def noise(tokenizer):
+    """A model that knows nothing: what it writes shows the rules alone."""
+    torch.manual_seed(0)
+    config = TangRNNConfig(vocab_size=len(tokenizer), embedding_size=8, hidden_size=8, initializer_range=2.0)
+    return TangRNNForCausalLM(config).eval()
+
+
+def generate(model, tokenizer, rules, openings=("",), **kwargs):
+    inputs = tokenizer(list(openings), return_tensors="pt", padding=True)
+    torch.manual_seed(1)
+    options = {"do_sample": True, "max_new_tokens": 200, "top_k": 0, "pad_token_id": tokenizer.pad_token_id} | kwargs
+    output = model.generate(**inputs, logits_processor=[VerseConstraint(rules, tokenizer)], **options)
+    return tokenizer.batch_decode(output, skip_special_tokens=True)
+
+
+def characters_of(vocabulary):
+    """Most frequent first."""
+    return [token for token in vocabulary.ids if token not in COMMA + STOP]
+
+
+@pytest.mark.parametrize("form", [name for name, form in FORMS.items() if form.regulated])
+def test_regulated_poems_have_no_fault(noise, tokenizer, form):
+    num_lines = None if FORMS[form].num_lines else 10
+    rules = [
+        Rules(form=form, num_lines=num_lines, regulated=True, no_repeat=30),
+        Rules(form=form, num_lines=num_lines, regulated=True, rhyme="十一真", opening="春"),
+    ]
+    for text in generate(noise, tokenizer, rules, ["", "春"], num_return_sequences=8):
+        judged = check(text)
+        assert judged.ok and judged.form in (form, FORMS[form].token[1:-1]), f"{text}\n{judged}"
+
+
+def test_beams_and_beam_samples_keep_the_rules(noise, tokenizer):
+    rules = [Rules(form="五绝", regulated=True, rhyme=group) for group in ("一东", "七阳")]
+    for options in ({"do_sample": False, "num_beams": 3}, {"do_sample": True, "num_beams": 2}):
+        texts = generate(noise, tokenizer, rules, ["", ""], **options)
+        for text, group in zip(texts, ("一东", "七阳")):
+            judged = check(text)
+            assert judged.ok, f"{text}\n{judged}"
+            assert all(group in readings(line[-1]) for line in split_lines(text)[1::2])
+
+
+@pytest.mark.parametrize("group", LEVEL_GROUPS)
+def test_every_level_group_can_be_asked_for(noise, tokenizer, group):
+    (text,) = generate(noise, tokenizer, Rules(form="七律", regulated=True, rhyme=group))
+    assert check(text).ok
+    assert all(group in readings(line[-1]) for line in split_lines(text)[1::2])
+
+
+def test_every_pattern_can_be_asked_for(noise, tokenizer):
+    wanted = [pattern.name for form in ("五绝", "七绝", "五律", "七律") for pattern in patterns(form)]
+    for name in wanted:
+        (text,) = generate(noise, tokenizer, Rules(form=name[:2], pattern=name))
+        assert check(text).pattern == name, f"{name}: {text}"
+
+
+def test_rows_of_different_forms_and_lengths_share_a_batch(noise, tokenizer):
+    rules = [
+        Rules(form="五律"),
+        Rules(form="七绝", regulated=True),
+        Rules(),
+        Rules(form="七古", num_lines=6, rhyme=True),
+    ]
+    texts = generate(noise, tokenizer, rules, ["春风", "", "山中", "月"])
+    assert [len(line) for line in split_lines(texts[0])] == [5] * 8 and texts[0].startswith("春风")
+    assert check(texts[1]).ok and check(texts[1]).form == "七绝"
+    assert texts[2].startswith("山中") and texts[2].endswith(STOP)
+    assert all(1 <= len(line) <= MAX_FREE_LINE for line in split_lines(texts[2]))
+    assert [len(line) for line in split_lines(texts[3])] == [7] * 6 and check(texts[3]).rhyme_group
+
+
+def test_a_row_is_constrained_the_same_alone_and_padded(tokenizer):
+    rule = Rules(form="七绝", regulated=True, no_repeat=20)
+    text, other = "春江潮水连海平，海", "月"
+    alone = VerseConstraint(rule, tokenizer).allowed(tokenizer(text, return_tensors="pt").input_ids)
+    both = tokenizer([text, other], return_tensors="pt", padding=True).input_ids
+    assert torch.equal(VerseConstraint([rule, rule], tokenizer).allowed(both)[:1], alone)
+
+
+def test_acrostics_avoided_and_fixed_characters(noise, tokenizer, vocabulary):
+    (text,) = generate(noise, tokenizer, Rules(form="五绝", acrostic="春夏秋冬", rhyme=True, fixed={(1, 3): "江"}))
+    lines = split_lines(text)
+    assert "".join(line[0] for line in lines) == "春夏秋冬" and lines[0][2] == "江"
+    assert check(text).rhyme_group
+    (text,) = generate(noise, tokenizer, Rules(form="七绝", acrostic_tail="花月夜人"))
+    assert "".join(line[-1] for line in split_lines(text)) == "花月夜人"
+    common = "".join(characters_of(vocabulary)[:3000])
+    (text,) = generate(noise, tokenizer, Rules(form="五绝", avoid=common))
+    assert not set(text) & set(common)
+
+
+def test_an_acrostic_chooses_the_pattern_that_allows_it(noise, tokenizer):
+    # 春 and 山 are level, 月 and 落 oblique: with 对 and 粘 not every pattern can begin its lines so.
+    (text,) = generate(noise, tokenizer, Rules(form="五绝", acrostic="春月落山", regulated=True))
+    assert check(text).ok and "".join(line[0] for line in split_lines(text)) == "春月落山"
+
+
+def test_no_character_comes_back_too_soon_but_may_be_doubled(noise, tokenizer, vocabulary):
+    (text,) = generate(noise, tokenizer, Rules(form="七律", no_repeat=1000))
+    lines = split_lines(text)
+    for line in lines:
+        for one, other in zip(line, line[1:]):
+            text = text.replace(one + other, one, 1) if one == other else text
+    characters = "".join(split_lines(text))
+    assert len(set(characters)) == len(characters)
+    prefix = tokenizer("处", return_tensors="pt").input_ids
+    rule = VerseConstraint(Rules(form="五绝", no_repeat=20), tokenizer)
+    assert rule.allowed(prefix)[0, vocabulary.ids["处"]]
+    prefix = tokenizer("处处", return_tensors="pt").input_ids
+    assert not rule.allowed(prefix)[0, vocabulary.ids["处"]]
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (Rules(form="五言"), "no form '五言'"),
+        (Rules(acrostic="春"), "acrostic needs a form"),
+        (Rules(form="五绝", opening="春" * 21), "the opening is too long"),
+        (Rules(form="五绝", acrostic="春夏秋冬雪"), "acrostic is too long"),
+        (Rules(form="五绝", opening="春", acrostic="夏"), "the opening asks for '春', acrostic for '夏'"),
+        (Rules(form="五绝", opening="春", avoid="春"), "to be avoided"),
+        (Rules(form="五绝", rhyme="一送"), "no level group"),
+        (Rules(form="五绝", rhyme="东冬"), "no rhyme group"),
+        (Rules(form="五绝", rhyme="一东", acrostic_tail="月山日花"), "'山' ends line 2 but does not rhyme in 一东"),
+        (Rules(form="五绝", regulated=True, acrostic_tail="花月夜人"), "free the tones"),
+        (Rules(form="五绝", rhyme=True, acrostic_tail="月山日山"), "重韵"),
+        (Rules(form="五绝", pattern="七绝平起首句入韵"), "no pattern"),
+        (Rules(form="五古", regulated=True), "no tonal patterns"),
+        (Rules(form="五绝", num_lines=6), "4 lines, not 6"),
+        (Rules(form="五排", num_lines=11, regulated=True), "even number"),
+        (Rules(form="五绝", fixed={(5, 1): "春"}), "too long"),
+        (Rules(form="五绝", acrostic="☃"), "no character the model knows"),
+    ],
+)
+def test_rules_that_cannot_be_kept_are_named_before_writing(vocabulary, rules, words):
+    with pytest.raises(RuleConflict, match=words):
+        VerseConstraint(rules, vocabulary, start_token_id=1)
+
+
+def test_another_model_with_its_own_tokenizer(vocabulary):
+    """The rules need a character-level model, not ours: here GPT-2 with a vocabulary in another order."""
+    characters = sorted(characters_of(vocabulary)[:2500])
+    tokens = {token: index for index, token in enumerate(["[PAD]", "[END]", "[UNK]", *characters, COMMA, STOP, "[GO]"])}
+    backend = Tokenizer(models.WordLevel(tokens, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="[PAD]", eos_token="[END]", bos_token="[GO]", unk_token="[UNK]"
+    )
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokens), n_embd=16, n_layer=1, n_head=2)).eval()
+    constraint = VerseConstraint(Rules(form="七绝", regulated=True), tokenizer)
+    start = torch.tensor([[tokens["[GO]"]]] * 4)
+    output = model.generate(
+        start, do_sample=True, max_new_tokens=40, logits_processor=[constraint], eos_token_id=1, pad_token_id=0
+    )
+    for row in output:
+        text = "".join(tokenizer.convert_ids_to_tokens(row[1:], skip_special_tokens=True))
+        assert check(text).ok, text
+
+
+def test_a_wrong_number_of_rules_is_an_error(tokenizer):
+    with pytest.raises(ValueError, match="no multiple"):
+        VerseConstraint([Rules()] * 2, tokenizer).allowed(torch.ones(3, 4, dtype=torch.long))

@@ -1,0 +1,178 @@
+"""TangPoet writes what was asked for, the same again by the same seed, and says in words what it cannot do."""
+
+import random
+
+import pytest
+import torch
+
+from tang_rnn import PoetError, RuleConflict, TangPoet
+from tang_rnn.forms import FORMS, STOP
+from tang_rnn.poet import CELLS, Sampling
+from tang_rnn.prosody import check
+
+
+@pytest.fixture(scope="module")
+def poets():
+    return {cell: TangPoet.from_pretrained(cell) for cell in CELLS}
+
+
+@pytest.fixture(scope="module")
+def poet(poets):
+    return poets["lstm"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("form", [name for name, form in FORMS.items() if form.num_lines])
+def test_a_form_gives_exactly_its_lines(poets, cell, form):
+    poems = poets[cell].write(["春", "秋风"], form=form, count=2, seed=1)
+    for poem in poems:
+        assert [len(line) for line in poem.lines] == [FORMS[form].line_length] * FORMS[form].num_lines
+        assert poem.form == form and poem.cell == cell and poem.text.startswith(poem.opening)
+    assert [poem.opening for poem in poems] == ["春", "春", "秋风", "秋风"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_regulated_poems_pass_the_judge(poets, cell):
+    for form in ("五绝", "七绝", "五律", "七律"):
+        poem = poets[cell].write("月", form=form, regulated=True, seed=3, candidates=2)
+        assert check(poem.text).ok, f"{poem}\n{poem.prosody}"
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_without_a_form_a_poem_ends_and_uses_known_characters(poets, cell):
+    for opening in ("", "山", "白日依山尽，黄"):
+        for poem in poets[cell].write([opening], count=4, seed=5):
+            assert poem.text.startswith(opening) and poem.text.endswith(STOP)
+            assert "<" not in poem.text and len(poem.text) <= 200
+
+
+def test_the_same_seed_gives_the_same_poem_whatever_else_happens(poet):
+    first = poet.write("春", form="七绝", seed=11)
+    torch.manual_seed(5)
+    random.seed(5)
+    poet.write("秋", form="五律", seed=2)
+    torch.rand(3)
+    assert poet.write("春", form="七绝", seed=11) == first
+    assert poet.write("春", form="七绝", seed=12) != first
+    state = torch.random.get_rng_state()
+    poet.write("春", seed=1)
+    assert torch.equal(torch.random.get_rng_state(), state), "writing leaves torch's own random numbers alone"
+
+
+def test_a_poem_of_a_batch_is_written_again_by_its_own_seed(poet):
+    for poem in poet.write(["春", "月"], form="五绝", count=3, seed=100):
+        assert poet.write(poem.opening, form="五绝", seed=poem.seed).text == poem.text
+
+
+def test_log_prob_is_the_models_own(poet):
+    poem = poet.write("春", form="五绝", seed=4, title="江南")
+    context = poet.tokenizer.context("<五绝>", "", "江南")
+    log_prob, characters = poet.score(poem.text, context, skip=1)
+    assert characters == poem.characters == len(poem.text)
+    assert log_prob == pytest.approx(poem.log_prob, abs=1e-3)
+
+
+def test_candidates_keep_the_likeliest(poet):
+    one = poet.write("春", form="五绝", seed=8, candidates=1)
+    best = poet.write("春", form="五绝", seed=8, candidates=8)
+    assert best.log_prob / best.characters >= one.log_prob / one.characters
+
+
+def test_a_stream_gives_the_pieces_of_the_poem(poet):
+    stream = poet.stream("月", form="七绝", seed=3, title="思乡")
+    assert stream.poem is None
+    pieces = list(stream)
+    assert "".join(pieces) == stream.poem.text and pieces[0] == "月"
+    assert stream.poem.text == poet.write("月", form="七绝", seed=3, title="思乡").text
+
+
+def test_beam_search_ignores_the_seed_and_finds_likelier_poems(poet):
+    drawn = poet.write("春", form="五绝", seed=1)
+    found = poet.write("春", form="五绝", num_beams=4, seed=1)
+    assert found.text == poet.write("春", form="五绝", num_beams=4, seed=2).text
+    assert found.log_prob > drawn.log_prob and len(found.lines) == 4
+
+
+def test_other_scripts_are_understood_and_written(poet):
+    poem = poet.write("風, 雲", form="五绝", seed=1)
+    assert poem.text.startswith("风云")
+    traditional = poem.traditional()
+    assert traditional.text.startswith("風雲") and check(traditional.text).form == "五绝"
+
+
+def test_the_rules_choose_a_form_where_none_is_named(poet):
+    assert poet.write(acrostic="春夏秋冬", seed=1).form == "七绝"
+    assert poet.write(acrostic="一二三四五六七八", seed=1).form == "七律"
+    assert poet.write("春", regulated=True, seed=1, candidates=1).form == "七绝"
+    assert poet.write(pattern="五律平起首句入韵", seed=1, candidates=1).prosody.pattern == "五律平起首句入韵"
+
+
+def test_context_changes_the_poem(poet):
+    plain = poet.write("月", form="五绝", seed=9)
+    told = poet.write("月", form="五绝", seed=9, poet="李白", title="送别")
+    assert told.text != plain.text and told.poet == "李白" and told.title == "送别"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"opening": "x"}, "does not know 'x' in the opening; try a Chinese character"),
+        ({"opening": "😀"}, "does not know '😀'"),
+        ({"opening": "<s>"}, "does not know '<'"),
+        ({"opening": "春" * 10_000}, "too long"),
+        ({"opening": "，春"}, "cannot begin"),
+        ({"acrostic": "春x", "form": "五绝"}, "in acrostic"),
+        ({"poet": "李四"}, "does not know the poet '李四'; it knows 白居易"),
+        ({"count": 0}, "count must be 1 or more"),
+        ({"candidates": 0}, "candidates must be between"),
+        ({"seed": -1}, "seed must be between"),
+        ({"temperature": 0}, "temperature must be above 0"),
+        ({"top_p": 1.5}, "top_p must be"),
+        ({"top_k": -1}, "top_k must be"),
+        ({"num_beams": 99}, "num_beams must be"),
+        ({"warmth": 1}, "no option warmth"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(poet, options, words):
+    with pytest.raises(PoetError, match=words) as caught:
+        poet.write(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_character_comes_with_close_ones(poet):
+    """A character of the rhyme book that the poems never use is answered with others read alike."""
+    candidates = (char for char in map(chr, range(0x4E00, 0x9FA6)) if poet.close_characters(char))
+    unknown = next(char for char in candidates if poet.tokenizer.normalize(char) not in poet.vocabulary.ids)
+    with pytest.raises(PoetError, match="close to it are"):
+        poet.write(unknown)
+
+
+def test_rule_conflicts_come_before_writing(poet):
+    with pytest.raises(RuleConflict, match="the opening is too long"):
+        poet.write("春" * 21, form="五绝")
+    with pytest.raises(RuleConflict, match="no form"):
+        poet.write("春", form="十四行")
+
+
+@pytest.mark.parametrize("name", ["gpt", "no/such/folder", "/nowhere"])
+def test_loading_what_is_not_there(name):
+    with pytest.raises(PoetError, match="name a cell"):
+        TangPoet.from_pretrained(name)
+
+
+def test_a_folder_that_is_no_checkpoint(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(PoetError, match="cannot load"):
+        TangPoet.from_pretrained(tmp_path)
+
+
+def test_drawing_follows_the_probabilities():
+    """The sampler against torch's own arithmetic: frequencies over a grid of random numbers."""
+    logits = torch.tensor([[2.0, 0.0, 1.0, -1.0]])
+    uniform = (torch.arange(1000) + 0.5) / 1000
+    drawn = Sampling(temperature=1, top_k=0, top_p=1).draw(logits.expand(1000, -1), uniform)
+    frequencies = drawn.bincount(minlength=4) / 1000
+    assert torch.allclose(frequencies, logits[0].softmax(0), atol=2e-3)
+    nucleus = Sampling(temperature=1, top_k=0, top_p=0.7).draw(logits.expand(1000, -1), uniform)
+    assert set(nucleus.tolist()) == {0, 2}  # 0.64 and then 0.24 pass 0.7
+    assert set(Sampling(temperature=1, top_k=1, top_p=1).draw(logits.expand(1000, -1), uniform).tolist()) == {0}
