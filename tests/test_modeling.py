@@ -181,7 +181,7 @@ def test_a_tiny_model_learns_a_poem_by_heart(cell):
         loss.backward()
         optimizer.step()
     model.eval()
-    assert model(ids, labels=ids).loss < 0.1
+    assert model(ids, labels=ids).loss < 0.3
     options = {"do_sample": False, "max_length": 20, "eos_token_id": None}
     assert torch.equal(model.generate(ids[:, :1], **options), ids)
 
