@@ -98,6 +98,7 @@ class Vocabulary:
         masks: (7, V) bool, what may stand in each kind of slot.
         tones: (V,) 0 平, 1 仄, 2 either, 3 unknown; only readings nobody disputes, to write by.
         read_tones: (V,) the same, with the disputed readings of characters that have no other, to read by.
+        tone_masks, end_masks: (5, V) and (4, V) bool, the same as masks.
         oblique_only: (V,) bool, 仄 and without any level reading.
         groups: (V,) bit g is set if the character rhymes in level group g; to write by.
         read_groups: (V,) likewise to read by.
@@ -137,6 +138,14 @@ class Vocabulary:
         masks[[STOP_ONLY, CHARACTER_OR_MARK, MARK_ONLY], self.stop] = True
         masks[[END_ONLY, CHARACTER_OR_END], self.end] = True
         self.masks = masks
+        # Rows to be picked by what may come: 0 nothing, 1 平, 2 仄, 3 either tone (disputed ones too), 4 all.
+        level, oblique = self.tones.eq(0) | self.tones.eq(2), self.tones.eq(1) | self.tones.eq(2)
+        every_tone = torch.ones_like(level)
+        self.tone_masks = torch.stack([~every_tone, level, oblique, every_tone, every_tone])
+        # Likewise at the end of a line that may do without rhyme: 1 a rhyme word, 2 仄 without any level reading.
+        rhyming = self.groups.ne(0)
+        self.end_masks = torch.stack([~every_tone, rhyming, self.oblique_only, rhyming | self.oblique_only])
+        self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
 
 
 def _is_han(token: str) -> bool:
@@ -401,6 +410,7 @@ class VerseConstraint(LogitsProcessor):
             # Every bit that is not excluded is fitting; a line without strings of a dropped pattern has none to fit.
             self.start[row, plan.num_lines :] = _ALL
         self.fitting[:, :, 2:] = _ALL
+        self.bans = bool(self.banned.any())
         self.device = torch.device("cpu")
 
     def _to(self, device: torch.device) -> None:
@@ -428,28 +438,28 @@ class VerseConstraint(LogitsProcessor):
         kind = self.kinds[plan, position]
         if bool(self.free.any()):
             kind = torch.where(self.free[plan], self._free_kind(tokens, written, position), kind)
-        allowed = vocabulary.masks[kind] & ~self.banned[plan]  # (B, V)
+        allowed = vocabulary.masks[kind]  # (B, V), a copy
+        if self.bans:
+            allowed &= ~self.banned[plan]
 
         rhyme = self.rhymes[plan, position]  # (B,)
         if self.regulated:
             level, oblique = self._tones(plan, tokens, written, position)  # (B,) each
             places = self.kinds[plan, position].eq(CHARACTER)
             any_tone = ~places | ~(level | oblique)  # marks, and prefixes that no pattern admits
-            # Unknown or disputed characters stand only where either tone may.
-            fits = torch.stack([level, oblique, level | oblique, level & oblique], 1) | any_tone[:, None]
-            fitting = fits[:, vocabulary.tones]  # (B, V)
-            if bool(rhyme.ge(MAY_RHYME).any()):
-                # A line that does not rhyme ends in a character that has no level reading at all, disputed or not; the
-                # first line may also rhyme.
-                ends = vocabulary.oblique_only & oblique[:, None]
-                ends = ends | vocabulary.groups.ne(0) & (level & rhyme.eq(MAY_RHYME))[:, None]
-                fitting = torch.where((rhyme.ge(MAY_RHYME) & ~any_tone)[:, None], ends, fitting)
+            fitting = vocabulary.tone_masks[torch.where(any_tone, 4, level + 2 * oblique)]  # (B, V)
+            ends = rhyme.ge(MAY_RHYME) & ~any_tone
+            if bool(ends.any()):
+                # A line that does not rhyme ends in a character that has no level reading at all, disputed or not, so
+                # that no reader hears a rhyme there; the first line may also rhyme.
+                choice = vocabulary.end_masks[(level & rhyme.eq(MAY_RHYME)) + 2 * oblique]
+                fitting = torch.where(ends[:, None], choice, fitting)
             allowed &= fitting
         if bool((rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)).any()):
             allowed &= self._rhymes(plan, tokens, written, rhyme)
 
         if self.no_repeat:
-            fresh = allowed & ~self._recent(plan, tokens, written, position)
+            fresh = allowed.scatter(1, self._recent(plan, tokens, written, position), False)
             allowed = torch.where(fresh.any(1, keepdim=True), fresh, allowed)
         fixed = self.fixed[plan, position]
         rows = fixed.ge(0)
@@ -519,17 +529,15 @@ class VerseConstraint(LogitsProcessor):
         return rhyming | oblique | ~(rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME))[:, None]
 
     def _recent(self, plan, tokens, written, position) -> torch.Tensor:
-        """Characters that came too recently to come again: (B, V)."""
-        vocabulary = self.vocabulary
+        """Characters that came too recently to come again: (B, S) tokens, filled up with one that never comes."""
         index = torch.arange(tokens.shape[1], device=self.device)
         ago = position[:, None] - index  # 1 for the character before
         window = written & (ago <= self.windows[plan][:, None])
         before = tokens.roll(1, 1)
         doubled = tokens.eq(before) & index.gt(0)
         window &= ago.ne(1) | doubled  # 处 may follow 处, but not 处处
-        recent = torch.zeros(len(plan), len(vocabulary.tokens), dtype=torch.bool, device=self.device)
-        recent.scatter_(1, torch.where(window, tokens, vocabulary.end), True)
-        return recent & vocabulary.masks[CHARACTER]
+        mark = tokens.eq(self.vocabulary.comma) | tokens.eq(self.vocabulary.stop)
+        return torch.where(window & ~mark, tokens, self.vocabulary.unused)
 
     def _free_kind(self, tokens, written, position) -> torch.Tensor:
         """The kind of the next slot in a poem without a form: lines of some characters, a whole couplet at the end."""
