@@ -1,0 +1,195 @@
+"""What goes on inside a poet as it reads a poem: gates, states, probabilities, and how long a character is remembered.
+
+    reading = inspect(TangPoet.from_pretrained("gru"), "春眠不觉晓，处处闻啼鸟。")
+    reading.characters[1].probability, reading.gates["update"], reading.half_life
+
+torch's recurrent layers keep their gates to themselves, so the recurrence is computed here once more, step by step,
+from their weights; its states are those of the model (a test holds it to that).
+
+Shapes in the comments: L layers, T characters of the poem, H hidden_size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from .poet import PoetError, TangPoet
+
+LONGEST = 400  # characters of a poem
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character of the poem as the model saw it coming.
+
+    Attributes:
+        text: the character or mark.
+        probability: what the model gave it after everything before it.
+        rank: 1 if it was the likeliest of all.
+        alternatives: the likeliest (character, probability), the first the likeliest; </s> is the poem's end.
+    """
+
+    text: str
+    probability: float
+    rank: int
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A poem as read by one model.
+
+    Attributes:
+        cell: its recurrent cell.
+        characters: each character and mark of the poem.
+        gates: by name (L, T, H), between 0 and 1, as each character is read. lstm: input, forget, output; gru: reset,
+            update; rnn: none. A forget or update gate at 1 keeps what the unit remembers.
+        states: by name (L, T, H), after each character: h, and for the lstm the memory c.
+        echo: how much of a character is left in the last layer's h so many characters later, 1 where it is read: the
+            distance between the states with and without that character, on average over the poem.
+    """
+
+    cell: str
+    characters: tuple[Character, ...]
+    gates: dict[str, torch.Tensor]
+    states: dict[str, torch.Tensor]
+    echo: tuple[float, ...]
+
+    @property
+    def text(self) -> str:
+        """The poem in the model's own characters."""
+        return "".join(character.text for character in self.characters)
+
+    @property
+    def half_life(self) -> float | None:
+        """After how many characters half of the echo is gone, between two by interpolation; None if never."""
+        for lag in range(1, len(self.echo)):
+            before, after = self.echo[lag - 1], self.echo[lag]
+            if after <= 0.5:
+                return lag - (0.5 - after) / (before - after) if before > after else float(lag)
+        return None
+
+
+def _rnn(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
+    """Elman 1990. x, h: what the input and the old state contribute, (H,) for each gate in one row."""
+    return {}, (torch.tanh(x + h),)
+
+
+def _lstm(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
+    """Hochreiter & Schmidhuber 1997, Gers et al. 2000; torch's order is input, forget, candidate, output."""
+    i, f, g, o = (x + h).chunk(4)
+    i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+    c = f * state[1] + i * g.tanh()
+    return {"input": i, "forget": f, "output": o}, (o * c.tanh(), c)
+
+
+def _gru(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
+    """Cho et al. 2014, in torch's variant: the reset gate acts after the matrix product."""
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3), h.chunk(3)
+    r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+    n = torch.tanh(x_n + r * h_n)
+    return {"reset": r, "update": z}, ((1 - z) * n + z * state[0],)
+
+
+STEPS = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}
+STATES = ("h", "c")
+
+
+def trace(layer: torch.nn.RNNBase, x: torch.Tensor) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Gates and states of one of torch's recurrent layers over x: (T, in); each value (T, H)."""
+    step = STEPS[layer.mode.split("_")[0].lower()]
+    inputs = x @ layer.weight_ih_l0.T + layer.bias_ih_l0  # (T, gates x H)
+    zeros = x.new_zeros(layer.hidden_size)
+    state: tuple[torch.Tensor, ...] = (zeros, zeros) if step is _lstm else (zeros,)
+    all_gates, all_states = [], []
+    for row in inputs:
+        gates, state = step(row, layer.weight_hh_l0 @ state[0] + layer.bias_hh_l0, state)
+        all_gates.append(gates)
+        all_states.append(state)
+    return (
+        {name: torch.stack([gates[name] for gates in all_gates]) for name in all_gates[0]},
+        {name: torch.stack(values) for name, values in zip(STATES, zip(*all_states))},
+    )
+
+
+@torch.inference_mode()
+def inspect(poet: TangPoet, text: str, context: str = "", top: int = 5) -> Inspection:
+    """Reads a poem and reports.
+
+    Args:
+        poet: whose model reads.
+        text: the poem with its marks, simplified or traditional.
+        context: what stands before it; see ``tokenizer.context``.
+        top: alternatives for each character.
+
+    Raises:
+        PoetError: no poem, one too long, or one with a character the model does not know.
+    """
+    model, tokenizer = poet.model, poet.tokenizer
+    text = _known(poet, text)
+    ids = tokenizer(context, text, return_tensors="pt").input_ids.to(model.device)
+    count = len(text)
+    embedded = model.model.embed(ids)  # (1, before + T, E)
+
+    gates: dict[str, list[torch.Tensor]] = {}
+    states: dict[str, list[torch.Tensor]] = {}
+    x = embedded[0]
+    for layer in model.model.layers:
+        own_gates, own_states = trace(layer.cell, x)
+        x = own_states["h"]
+        for kept, own in ((gates, own_gates), (states, own_states)):
+            for name, value in own.items():
+                kept.setdefault(name, []).append(value[-count:])
+
+    # The step before a character predicts it.
+    probabilities = model.lm_head(model.model.projection(x[-count - 1 : -1])).float().softmax(1)  # (T, V)
+    own = probabilities.gather(1, ids[0, -count:, None])
+    ranks = (probabilities > own).sum(1) + 1
+    best = probabilities.topk(top)
+    characters = tuple(
+        Character(char, value, rank, tuple(zip(tokenizer.convert_ids_to_tokens(tokens), values)))
+        for char, value, rank, tokens, values in zip(
+            text, own[:, 0].tolist(), ranks.tolist(), best.indices.tolist(), best.values.tolist()
+        )
+    )
+    return Inspection(
+        cell=poet.cell,
+        characters=characters,
+        gates={name: torch.stack(values) for name, values in gates.items()},
+        states={name: torch.stack(values) for name, values in states.items()},
+        echo=_echo(model.model, embedded, count),
+    )
+
+
+def _known(poet: TangPoet, text: str) -> str:
+    """The text in the model's own characters."""
+    if len(text) > LONGEST:
+        raise PoetError(f"the poem is too long: {len(text)} characters, at most {LONGEST}")
+    text = poet.tokenizer.normalize(text)
+    if not text:
+        raise PoetError("there is no poem to look into")
+    for char in text:
+        if char not in poet.vocabulary.ids:
+            close = poet.close_characters(char)
+            hint = f"close to it are {' '.join(close)}" if close else "give the text of the poem only"
+            raise PoetError(f"the model does not know {char!r} in the poem; {hint}")
+    return text
+
+
+def _echo(model, embedded: torch.Tensor, count: int) -> tuple[float, ...]:
+    """See :class:`Inspection`. What is not read is a zero vector, as embedding dropout makes it in training."""
+    length = embedded.shape[1]
+    unread = embedded.repeat(count + 1, 1, 1)  # the last row reads everything
+    for number in range(count):
+        unread[number, length - count + number] = 0
+    states = model(inputs_embeds=unread, use_cache=False, output_hidden_states=True).hidden_states[-1][:, -count:]
+    distances = (states[:-1] - states[-1]).norm(dim=2)  # (T unread, T read)
+    start = distances.diagonal().clamp(min=1e-6)
+    return tuple(
+        float((distances.diagonal(lag) / start[: count - lag]).mean()) for lag in range(max(1, count * 3 // 4))
+    )
+
+
+__all__ = ["Character", "Inspection", "inspect", "trace"]
