@@ -64,3 +64,38 @@ def checkpoint(cell: str, tokenizer: TangTokenizer, tmp_path_factory) -> Path:
 @pytest.fixture
 def model(checkpoint: Path) -> TangRNNForCausalLM:
     return TangRNNForCausalLM.from_pretrained(checkpoint)
+
+
+# A user's program: it imports torch and transformers, takes a checkpoint's folder or Hub id and three poems, and prints
+# what it got. Whatever else is installed is put out of its reach, as in an environment that has only those two.
+STRANGER = """
+import json
+import sys
+
+for name in "tang_rnn training datasets gradio accelerate sentencepiece google.protobuf opencc matplotlib".split():
+    sys.modules[name] = None
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+name, *poems = sys.argv[1:]
+config = AutoConfig.from_pretrained(name, trust_remote_code=True)
+base = AutoModel.from_pretrained(name, trust_remote_code=True)
+model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=True)
+tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+openings = [poem[: 2 * number + 1] for number, poem in enumerate(poems)]
+inputs = tokenizer(openings, padding=True, return_tensors="pt")
+greedy = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 12}
+modes = {"greedy": greedy, "beam search": greedy | {"num_beams": 4, "num_return_sequences": 2}}
+print(json.dumps({
+    "modules": [type(thing).__name__ for thing in (config, base, model)],
+    "modes": modes,
+    "poems": {mode: tokenizer.batch_decode(model.generate(**inputs, **modes[mode])) for mode in modes},
+    "hidden": base(**inputs).last_hidden_state.double().sum().item(),
+}))
+"""
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """The environment of a program that shares nothing with the tests but the installed packages."""
+    others = ("HF_", "PYTHON", "TRANSFORMERS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    return kept | {"HF_HOME": str(home / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}

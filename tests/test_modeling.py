@@ -172,16 +172,16 @@ def test_only_the_logits_that_are_asked_for(network, ids):
 
 
 def test_a_tiny_model_learns_a_poem_by_heart(cell):
-    model = make(cell, recurrent_dropout=0.1, embedding_dropout=0.02, initializer_range=0.1).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    model = make(cell, recurrent_dropout=0.1).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     ids = torch.arange(3, 23)[None]
-    for _ in range(150):
+    for _ in range(100):
         optimizer.zero_grad()
         loss = model(ids, labels=ids, return_logits=False).loss
         loss.backward()
         optimizer.step()
     model.eval()
-    assert model(ids, labels=ids).loss < 0.3
+    assert model(ids, labels=ids).loss < 0.1
     options = {"do_sample": False, "max_length": 20, "eos_token_id": None}
     assert torch.equal(model.generate(ids[:, :1], **options), ids)
 
