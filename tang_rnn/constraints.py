@@ -32,6 +32,7 @@ _TONE_CLASSES = {prosody.LEVEL: 0, prosody.OBLIQUE: 1, prosody.EITHER: 2, prosod
 _STRINGS = 8  # tone strings kept for a pattern's line; the formulas give at most four
 _ALL = -1  # every bit set
 
+MIN_FREE_LINES = 4  # of a poem without a form: the shortest of the corpus
 MAX_FREE_LINES = 16  # where a form of free length is ended, if the model does not end it
 MAX_FREE_SLOTS = 160  # and a poem without a form
 MAX_FREE_LINE = 11  # characters of a line of a poem without a form
@@ -549,7 +550,7 @@ class VerseConstraint(LogitsProcessor):
         stopped = tokens.gather(1, (position - 1).clamp(min=0)[:, None])[:, 0].eq(vocabulary.stop) & position.gt(0)
         kind = torch.full_like(position, CHARACTER_OR_MARK)
         kind[run.eq(0)] = CHARACTER
-        kind[stopped & mark.sum(1).ge(2)] = CHARACTER_OR_END
+        kind[stopped & mark.sum(1).ge(MIN_FREE_LINES)] = CHARACTER_OR_END
         kind[run.ge(MAX_FREE_LINE)] = MARK_ONLY
         full = position.ge(MAX_FREE_SLOTS - 2)
         kind[full & run.gt(0)] = STOP_ONLY
