@@ -1,0 +1,258 @@
+"""Publishes on the Hugging Face Hub: ``python -m training.publish {model,dataset,space} --repo-id you/name``.
+
+What is pushed is first built in a folder, always in the same way; ``--dry-run FOLDER`` leaves it there and stops.
+
+    model      a checkpoint with its code files, a model card filled from model_card.md, the picture of its loss curves
+    dataset    training/corpus with its card
+    space      demo/ with the package and the shipped checkpoints beside it: it needs neither a Hub nor this repository
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData, metadata_load, metadata_save
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tang_rnn"
+CORPUS = ROOT / "training" / "corpus"
+DEMO = ROOT / "demo"
+CODE_FILES = ("configuration_tang_rnn.py", "modeling_tang_rnn.py")
+DATASET_NAME = "quantangshi"  # in the owner's namespace, unless --dataset-id says otherwise
+LEAVE_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
+
+
+class PublishError(Exception):
+    """What the user can put right. Printed as one line."""
+
+
+def read_json(path: Path) -> dict:
+    """The file's content, or nothing where it is not there: a checkpoint need not have been measured."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise PublishError(f"{path} is not valid JSON: {error}") from None
+
+
+def draw_curves(log: dict, path: Path) -> bool:
+    """The picture of a run's losses; False where the log has none."""
+    curves = {name: log[name] for name in ("train", "validation") if log.get(name)}
+    if not curves:
+        return False
+    from matplotlib.figure import Figure  # only publishing needs it
+
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for name, points in curves.items():
+        axes.plot(*zip(*points, strict=True), label=name, marker="o" if name == "validation" else None, markersize=3)
+    axes.set(xlabel="step", ylabel="nats per character")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+    return True
+
+
+def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str) -> None:
+    """A checkpoint as a model repository."""
+    config = read_json(checkpoint / "config.json")
+    if config.get("model_type") != "tang_rnn" or not (checkpoint / "model.safetensors").exists():
+        raise PublishError(f"{checkpoint} is not a checkpoint: it needs a TangRNN config.json and model.safetensors")
+    shutil.copytree(checkpoint, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
+    for name in CODE_FILES:
+        shutil.copy(PACKAGE / name, folder)
+    log, evaluation = read_json(checkpoint / "training_log.json"), read_json(checkpoint / "evaluation.json")
+    has_picture = draw_curves(log, folder / "loss.png")
+    test = evaluation.get("test", {})
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=dataset_id,
+            dataset_name="全唐诗, cleaned and simplified",
+            dataset_split="test",
+            metric_type="perplexity" if key == "perplexity" else "cross-entropy",
+            metric_name=name,
+            metric_value=round(test[key], 4),
+        )
+        for key, name in {"loss": "nats per character", "perplexity": "perplexity per character"}.items()
+        if key in test
+    ]
+    data = ModelCardData(
+        language="zh",
+        license="mit",
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["poetry", "classical-chinese", "tang-poetry", config["cell_type"], "custom_code"],
+        datasets=[dataset_id],
+        model_name=repo_id.split("/")[-1],
+        eval_results=results or None,
+    )
+    card = ModelCard.from_template(
+        data,
+        template_path=str(ROOT / "model_card.md"),
+        repo_id=repo_id,
+        dataset_id=dataset_id,
+        config=config,
+        evaluation=evaluation,
+        log=log,
+        has_picture=has_picture,
+    )
+    card.save(folder / "README.md")
+
+
+def build_dataset(folder: Path, repo_id: str) -> None:
+    """The corpus as a dataset repository; its card then names it by its id."""
+    if not list(CORPUS.glob("*.parquet")):
+        raise PublishError(f"{CORPUS} holds no parquet files: python -m training.corpus makes them")
+    shutil.copytree(CORPUS, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8").replace('load_dataset("training/corpus")', f'load_dataset("{repo_id}")')
+    card.write_text(text, encoding="utf-8")
+
+
+def pin(requirements: str, constraints: str) -> str:
+    """The requirements with the constraints' versions: a Space reads no second file."""
+    versions = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", constraints.lower().replace("_", "-"), re.M))
+
+    def pinned(line: str) -> str:
+        match = re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?\s*", line)
+        version = match and versions.get(match[1].lower().replace("_", "-"))
+        return f"{line.strip()}=={version}" if version else line
+
+    return "\n".join(map(pinned, requirements.splitlines())) + "\n"
+
+
+def build_space(folder: Path, repo_id: str) -> None:
+    """The demo as a Space that stands alone; its front matter names the models and the dataset of the same owner."""
+    front_matter = metadata_load(DEMO / "README.md") if (DEMO / "README.md").exists() else None
+    if not front_matter or front_matter.get("sdk") != "gradio":
+        raise PublishError(f"{DEMO / 'README.md'} lacks a Space's front matter")
+    if not (DEMO / front_matter["app_file"]).exists():
+        raise PublishError(f"{DEMO} lacks the {front_matter['app_file']} that its front matter names")
+    shutil.copytree(DEMO, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
+    owner = repo_id.rpartition("/")[0]
+    for kind in ("models", "datasets"):
+        names = [name.rpartition("/")[2] for name in front_matter.get(kind, [])]
+        front_matter[kind] = [f"{owner}/{name}" if owner else name for name in names]
+    metadata_save(folder / "README.md", front_matter)
+    shutil.copytree(PACKAGE, folder / "tang_rnn", ignore=LEAVE_OUT, dirs_exist_ok=True)
+    requirements, constraints = folder / "requirements.txt", ROOT / "constraints.txt"
+    requirements.write_text(pin(requirements.read_text(), constraints.read_text()))
+    if (ROOT / "LICENSE").exists():
+        shutil.copy(ROOT / "LICENSE", folder)
+
+
+def explain(error: Exception, repo_id: str) -> str:
+    """One line for what the Hub, or the way there, said."""
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    said = str(getattr(error, "server_message", None) or error).strip().splitlines()[0]
+    if status == 401:
+        return "the Hub does not know this token: log in with `hf auth login`, or pass --token"
+    if status == 403:
+        return f"this token may not write to {repo_id} ({said})"
+    if status == 409:
+        return f"{repo_id} was changed by someone else meanwhile, or exists as something else ({said}): try again"
+    return f"the upload to {repo_id} failed: {said}"
+
+
+def push(folder: Path, repo_id: str, repo_type: str, options: argparse.Namespace) -> str:
+    """Uploads the folder in one commit and returns the address of the repository.
+
+    A commit is there as a whole or not at all. A repository that was made for it and then got none is removed again.
+    """
+    api = HfApi(token=options.token)
+    created = False
+    try:
+        api.whoami()
+        created = not api.repo_exists(repo_id, repo_type=repo_type)
+        url = api.create_repo(
+            repo_id,
+            repo_type=repo_type,
+            private=options.private or None,
+            exist_ok=True,
+            space_sdk="gradio" if repo_type == "space" else None,
+        )
+        if options.revision:
+            api.create_branch(repo_id, branch=options.revision, repo_type=repo_type, exist_ok=True)
+        api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            repo_type=repo_type,
+            revision=options.revision,
+            commit_message=options.commit_message,
+            delete_patterns="*",  # what an earlier version had and this one has not
+        )
+        return str(url)
+    except LocalTokenNotFoundError:
+        raise PublishError("not logged in to the Hub: `hf auth login`, or pass --token") from None
+    except Exception as error:  # the client lets through the errors of three other libraries
+        message = explain(error, repo_id)
+        if created:
+            try:
+                api.delete_repo(repo_id, repo_type=repo_type, missing_ok=True)
+            except Exception:
+                message += f"; the empty repository {repo_id} may be left there"
+        raise PublishError(message) from error
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--repo-id", required=True, help="where to, such as you/tang-lstm")
+    common.add_argument("--dry-run", type=Path, metavar="FOLDER", help="write what would be pushed to this folder")
+    common.add_argument("--private", action="store_true", help="for a new repository")
+    common.add_argument("--revision", help="branch to commit to, made where it is missing (default: main)")
+    common.add_argument("--commit-message", help="default: the client's own")
+    common.add_argument("--token", help="default: that of `hf auth login` or HF_TOKEN")
+    parser = argparse.ArgumentParser(prog="training.publish", description="Publish on the Hugging Face Hub.")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    model = kinds.add_parser("model", parents=[common], help="a checkpoint with its card")
+    model.add_argument("--checkpoint", type=Path, default=PACKAGE / "pretrained" / "lstm", help="default: the LSTM")
+    model.add_argument("--dataset-id", help=f"the corpus' Hub id (default: {DATASET_NAME} of the same owner)")
+    kinds.add_parser("dataset", parents=[common], help="the corpus")
+    kinds.add_parser("space", parents=[common], help="the page")
+    return parser.parse_args(argv)
+
+
+def publish(options: argparse.Namespace) -> str:
+    """Builds and pushes, or with `dry_run` only builds. Returns where the result is."""
+    try:
+        validate_repo_id(options.repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"--repo-id: {error}") from None
+    if options.dry_run and options.dry_run.exists() and any(options.dry_run.iterdir()):
+        raise PublishError(f"{options.dry_run} is not empty")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.dry_run or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        if options.kind == "model":
+            owner = options.repo_id.rpartition("/")[0]
+            dataset_id = options.dataset_id or f"{owner}/{DATASET_NAME}".lstrip("/")
+            build_model(folder, options.repo_id, options.checkpoint, dataset_id)
+        elif options.kind == "dataset":
+            build_dataset(folder, options.repo_id)
+        else:
+            build_space(folder, options.repo_id)
+        return str(folder) if options.dry_run else push(folder, options.repo_id, options.kind, options)
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(argv)
+    try:
+        print(publish(options))
+    except PublishError as error:
+        print(f"training.publish: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
