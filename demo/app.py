@@ -9,16 +9,16 @@ calls the endpoints below exactly as any other program does.
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 DEMO = Path(__file__).resolve().parent
 if not find_spec("tang_rnn"):  # run from a checkout that is not installed
@@ -31,8 +31,9 @@ from starlette.routing import Mount  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
 
 import tang_rnn  # noqa: E402
-from tang_rnn import PoetError, TangPoet, prosody  # noqa: E402
+from tang_rnn import TangPoet, prosody  # noqa: E402
 from tang_rnn.forms import FORMS, split_lines  # noqa: E402
+from tang_rnn.inspection import inspect as look_inside  # noqa: E402
 from tang_rnn.poet import CELLS, PRETRAINED, Poem, to_traditional  # noqa: E402
 
 STATIC = DEMO / "static"
@@ -43,6 +44,7 @@ LONGEST_OPENING = 14
 LONGEST_TITLE = 12
 LONGEST_ACROSTIC = 16
 LONGEST_POEM = 400
+LONGEST_READING = 160
 WAITING = 32  # calls in the queue before newcomers are told to come back
 AT_ONCE = 2
 
@@ -87,15 +89,13 @@ def _seed(value: Any) -> int:
 
 
 def _options(form: Any, regulated: Any, rhyme: Any, poet: Any, title: Any, temperature: Any) -> dict:
-    """The options of ``TangPoet.write`` that all ways of writing share."""
-    form = _choice(form, "form", ("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
-    rhyme = _text(rhyme, "rhyme", 8)
-    fixed = form != "杂言" and form != ""
-    regulated = bool(regulated) and (not fixed or FORMS[form].regulated) and form != "杂言"
+    """The options of ``TangPoet.write`` that all ways of writing share; rules that a form cannot have are dropped."""
+    form = _choice(form, "form", get_args(FormName))
+    even = form in FORMS and FORMS[form].line_length is not None
     return {
         "form": form or None,
-        "regulated": regulated and bool(form),
-        "rhyme": (rhyme or None) if fixed else None,
+        "regulated": bool(regulated) and even and FORMS[form].regulated,
+        "rhyme": (_text(rhyme, "rhyme", 8) or None) if even else None,
         "poet": _text(poet, "poet", 8),
         "title": _text(title, "title", LONGEST_TITLE),
         "temperature": _number(temperature, "temperature", 0.1, 2.0),
@@ -108,22 +108,30 @@ def _options(form: Any, regulated: Any, rhyme: Any, poet: Any, title: Any, tempe
 
 @cache
 def poet_of(cell: str) -> TangPoet:
-    """The poet with this cell, loaded once."""
-    return TangPoet.from_pretrained(cell)
+    """The poet with this cell, loaded once and awake."""
+    poet = TangPoet.from_pretrained(cell)
+    poet.write("春", form="五绝", seed=0)  # torch's first call is its slowest
+    return poet
 
 
-def _finished(poem: Poem, options: dict, seconds: float | None = None) -> dict:
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What tang_rnn cannot do becomes a refusal in its own words, never a traceback."""
+    try:
+        yield
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+
+
+def _told(poem: Poem, seconds: float | None = None) -> dict:
     """A poem as the endpoints give it."""
-    told = poem.to_dict()
-    # Lines of mixed length follow the text's own marks, so the page sets the text, not the lines.
-    return told | {
+    return poem.to_dict() | {
         "done": True,
         "poet": poem.poet,
         "title": poem.title,
         "traditional": to_traditional(poem.text),
         "per_character": round(poem.log_prob / max(poem.characters, 1), 4),
-        "milliseconds": None if seconds is None else round(1000 * seconds / max(len(poem.text), 1), 2),
-        "regulated": options["regulated"],
+        "milliseconds": None if seconds is None else round(1000 * seconds / len(poem.text), 2),
     }
 
 
@@ -138,42 +146,190 @@ def write(
     temperature: float = 0.8,
     seed: int | None = None,
 ) -> Iterator[dict]:
-    """Write a classical Chinese poem in the style of the Tang, with a small recurrent network.
-
-    It streams: each value holds the text so far, the last one the whole poem with its form, seed, log probability,
-    tonal pattern and rhyme group. The same arguments and seed give the same poem.
+    """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. It streams: each value
+    has the text so far, the last one the whole poem with its form, seed, log probability, tonal pattern and rhyme
+    group. The same arguments and seed give the same poem.
 
     Args:
-        opening: the first character or characters of the poem, at most 14, simplified or traditional, such as 春. Empty: the poet begins by itself.
+        opening: the characters the poem begins with, at most 14, simplified or traditional, such as 春; empty: any.
         cell: the recurrent cell that writes: lstm, gru or rnn.
-        form: 五绝 七绝 (quatrains of 5 or 7 characters a line), 五律 七律 (eight lines), 五古 七古 (old style, any length), 杂言 (mixed). Empty: the model decides.
-        regulated: keep the tonal pattern and the rhyme of regulated verse (近体), for 五绝 七绝 五律 七律.
-        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东. Empty: any.
-        poet: a Tang poet to imitate, such as 李白. Empty: nobody.
+        form: 五绝 七绝 (quatrains), 五律 七律 (eight lines), 五古 七古 (old style), 杂言 (mixed); empty: any.
+        regulated: keep the tonal pattern and rhyme of regulated verse, in 五绝 七绝 五律 七律.
+        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东; empty: any.
+        poet: a Tang poet to imitate, such as 李白; empty: nobody.
         title: a title or theme of at most 12 characters, such as 送别.
-        temperature: 0.1 (predictable) to 2 (wild).
-        seed: a whole number; leave it out for another poem each time.
+        temperature: from 0.1 (predictable) to 2 (wild).
+        seed: a whole number; none: another poem each time.
     """
     writer = poet_of(_choice(cell, "cell", CELLS))
     opening = _text(opening, "the opening", LONGEST_OPENING)
     options = _options(form, regulated, rhyme, poet, title, temperature)
     seed = _seed(seed)
-    try:
-        if options["regulated"]:  # the best of several drafts: known only when all are finished
-            started = time.perf_counter()
+    with _in_words():
+        if options["regulated"]:  # the best of several drafts, so nothing is known before the end
             poem = writer.write(opening, seed=seed, **options)
-            seconds = time.perf_counter() - started
             for end in range(1, len(poem.text)):
                 yield {"text": poem.text[:end], "done": False}
         else:
-            stream, text, seconds = writer.stream(opening, seed=seed, **options), "", None
+            stream, text = writer.stream(opening, seed=seed, **options), ""
             for piece in stream:
                 text += piece
                 yield {"text": text, "done": False}
             poem = stream.poem
-    except ValueError as error:
-        raise Refusal(str(error)) from None
-    yield _finished(poem, options, seconds)
+        yield _told(poem)
+
+
+def compare(
+    opening: str = "",
+    form: FormName = "五绝",
+    regulated: bool = True,
+    rhyme: str = "",
+    poet: str = "",
+    title: str = "",
+    temperature: float = 0.8,
+    seed: int | None = None,
+) -> dict:
+    """Let all three cells, RNN, LSTM and GRU, write from the same opening and seed. Gives for each its poem, the
+    natural log probability per character that each of the three models gives that poem, milliseconds per character,
+    and its number of parameters.
+
+    Args:
+        opening: the characters the poems begin with, at most 14, such as 春; empty: any.
+        form: 五绝 七绝 (quatrains), 五律 七律 (eight lines), 五古 七古 (old style), 杂言 (mixed); empty: any.
+        regulated: keep the tonal pattern and rhyme of regulated verse, in 五绝 七绝 五律 七律.
+        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东; empty: any.
+        poet: a Tang poet to imitate, such as 李白; empty: nobody.
+        title: a title or theme of at most 12 characters, such as 送别.
+        temperature: from 0.1 (predictable) to 2 (wild).
+        seed: a whole number; none: other poems each time.
+    """
+    opening = _text(opening, "the opening", LONGEST_OPENING)
+    options = _options(form, regulated, rhyme, poet, title, temperature)
+    seed = _seed(seed)
+    poems = []
+    with _in_words():
+        for cell in CELLS:
+            started = time.perf_counter()
+            poem = poet_of(cell).write(opening, seed=seed, **options)
+            told = _told(poem, time.perf_counter() - started)
+            context = _context(options["form"] or "", poem.poet, poem.title)
+            told["judged_by"] = {}
+            for other in CELLS:
+                log_prob, characters = poet_of(other).score(poem.text, context)
+                told["judged_by"][other] = round(log_prob / characters, 4)
+            told["parameters"] = facts()["cells"][cell]["parameters"]
+            poems.append(told)
+    return {"seed": seed, "poems": poems}
+
+
+def acrostic(
+    phrase: str,
+    cell: Cell = "lstm",
+    line_length: Literal[5, 7] = 7,
+    tail: bool = False,
+    regulated: bool = True,
+    rhyme: str = "",
+    poet: str = "",
+    temperature: float = 0.8,
+    seed: int | None = None,
+) -> dict:
+    """Write a Chinese acrostic (藏头诗): a poem whose lines begin, or end, with the characters of a name or phrase. Up
+    to 4 characters make a quatrain, up to 8 a poem of eight lines, more an old-style poem.
+
+    Args:
+        phrase: the name or phrase to hide, 1 to 16 Chinese characters, one for each line, such as 春夏秋冬.
+        cell: the recurrent cell that writes: lstm, gru or rnn.
+        line_length: characters in a line, 5 or 7.
+        tail: hide the phrase in the last characters of the lines (藏尾) instead of the first.
+        regulated: keep the tonal pattern and rhyme of regulated verse, up to 8 characters.
+        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东; empty: any.
+        poet: a Tang poet to imitate, such as 李白; empty: nobody.
+        temperature: from 0.1 (predictable) to 2 (wild).
+        seed: a whole number; none: another poem each time.
+    """
+    writer = poet_of(_choice(cell, "cell", CELLS))
+    phrase = _text(phrase, "the phrase", 4 * LONGEST_ACROSTIC)
+    phrase = "".join(split_lines(phrase))
+    count = len(_text(phrase, "the phrase", LONGEST_ACROSTIC))
+    if not count:
+        raise Refusal("there is nothing to hide: give a name or phrase, such as 春夏秋冬")
+    numeral = {5: "五", 7: "七"}[_choice(line_length, "line_length", (5, 7))]
+    form = numeral + ("绝" if count <= 4 else "律" if count <= 8 else "古")
+    options = _options(form, regulated, rhyme, poet, "", temperature)
+    seed = _seed(seed)
+    hidden = {"acrostic_tail" if tail else "acrostic": phrase}
+    with _in_words():
+        poem = writer.write("", seed=seed, num_lines=count + count % 2 if count > 8 else None, **hidden, **options)
+        return _told(poem) | {"phrase": phrase, "tail": bool(tail)}
+
+
+def check(text: str, form: FormName = "") -> dict:
+    """Judge any Chinese poem by the rules of regulated verse: its form, tonal pattern, rhyme group, the tone of every
+    character (平 level, 仄 oblique, 中 either), and every fault with its line and position.
+
+    Args:
+        text: the poem, at most 400 characters, simplified or traditional, with or without punctuation.
+        form: the form to judge it by, such as 五律; empty: the one its lines make.
+    """
+    text = _text(text, "the poem", LONGEST_POEM)
+    form = _choice(form, "form", get_args(FormName))
+    with _in_words():
+        return prosody.check(text, form or None).to_dict()
+
+
+UNITS = 48  # rows of a heat map
+
+
+def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", title: str = "") -> dict:
+    """Look inside a recurrent network as it reads a poem: how probable each character was, the five likeliest instead
+    of it, the gates and states of 48 of its units from slow to fast, and how many characters a memory lasts.
+
+    Args:
+        text: the poem, at most 160 characters, with its punctuation.
+        cell: the recurrent cell that reads: lstm, gru or rnn.
+        form: the form it is told beforehand, such as 五绝; empty: none.
+        poet: the poet it is told beforehand; empty: none.
+        title: the title it is told beforehand; empty: none.
+    """
+    reader = poet_of(_choice(cell, "cell", CELLS))
+    text = _text(text, "the poem", LONGEST_READING)
+    form = _choice(form, "form", get_args(FormName))
+    title = _text(title, "title", LONGEST_TITLE)
+    with _in_words():
+        reading = look_inside(reader, text, _context(form, _text(poet, "poet", 8), title))
+    # Slow units first: those whose forget or update gate stays open, or, without gates, whose state changes least.
+    keep = reading.gates.get("forget", reading.gates.get("update"))
+    last = reading.states["h"][-1]  # (T, H), of the last layer
+    slowness = keep[-1].mean(0) if keep is not None else -last.diff(dim=0).abs().mean(0)
+    order = slowness.argsort(descending=True)
+    units = order[torch.linspace(0, len(order) - 1, min(UNITS, len(order))).round().long()]
+
+    def rows(values: torch.Tensor) -> list[list[int]]:
+        """In hundredths, a row for each unit."""
+        return (values[-1][:, units].T * 100).round().clamp(-999, 999).int().tolist()
+
+    return {
+        "cell": cell,
+        "text": reading.text,
+        "characters": [
+            {"text": c.text, "probability": c.probability, "rank": c.rank, "alternatives": c.alternatives}
+            for c in reading.characters
+        ],
+        "units": len(order),
+        "gates": {name: rows(values) for name, values in reading.gates.items()},
+        "gate_means": {name: round(float(values[-1].mean()), 3) for name, values in reading.gates.items()},
+        "states": {name: rows(values) for name, values in reading.states.items()},
+        "echo": [round(value, 4) for value in reading.echo],
+        "half_life": reading.half_life and round(reading.half_life, 2),
+    }
+
+
+def _context(form: str, poet: str, title: str) -> str:
+    """What a model is told before a poem."""
+    reader = poet_of("lstm")
+    poet, title = reader.tokenizer.normalize(poet), reader.tokenizer.normalize(title)
+    title = "".join(char for char in title if char in reader.vocabulary.ids and char not in "，。")
+    return reader.tokenizer.context(FORMS[form].token if form else "", poet, title)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -214,6 +370,7 @@ THEME = gr.themes.Base(
     body_text_color="#231f1a",
     body_text_color_dark="#e8dfcd",
 )
+MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
 HEAD = (
     '<link rel="stylesheet" href="tang/font/font.css"><link rel="stylesheet" href="tang/page.css">'
     '<link rel="icon" href="tang/seal.svg" type="image/svg+xml">'
@@ -228,11 +385,12 @@ def build() -> gr.Blocks:
         gr.HTML(
             facts(),
             html_template=(STATIC / "page.html").read_text(encoding="utf-8"),
-            js_on_load='import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))',
+            js_on_load=MOUNT,
             apply_default_css=False,
             elem_id="tang",
         )
-        gr.api(write, api_name="write")
+        for endpoint in (write, compare, acrostic, check, inside):
+            gr.api(endpoint, api_name=endpoint.__name__)
     return page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
 
 
@@ -253,7 +411,7 @@ def launch(**kwargs) -> Any:
 
 
 def main() -> None:
-    """What ``tang-rnn demo`` and ``python app.py`` do; Gradio itself reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
+    """What ``tang-rnn demo`` does; Gradio itself reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
     launch()
 
 

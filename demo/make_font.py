@@ -1,4 +1,4 @@
-"""Cuts the page's typeface out of Noto Serif CJK: what the models can write, its traditional forms, and the page's words.
+"""Cuts the page's typeface out of Noto Serif CJK: the models' characters, their traditional forms, the page's words.
 
     apt-get install fonts-noto-cjk        # or any copy of NotoSerifCJK-Regular.ttc
     pip install fonttools brotli
@@ -68,7 +68,6 @@ if __name__ == "__main__":
     cut(source, traditional, folder / "tang-traditional.woff2")
     face = '@font-face{{font-family:"Tang";font-display:swap;src:url({})format("woff2"){}}}\n'
     (folder / "font.css").write_text(
-        face.format("tang.woff2", "")
-        + face.format("tang-traditional.woff2", f";unicode-range:{ranges(traditional)}"),
+        face.format("tang.woff2", "") + face.format("tang-traditional.woff2", f";unicode-range:{ranges(traditional)}"),
         encoding="utf-8",
     )
