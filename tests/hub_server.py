@@ -58,8 +58,10 @@ def describe(path: str, content: bytes) -> dict:
 
 
 class Refusal(Exception):
-    def __init__(self, status: int, message: str, code: str = ""):
-        self.status, self.message, self.code = status, message, code
+    """An answer other than 200; `more` goes into its body beside the message."""
+
+    def __init__(self, status: int, message: str, code: str = "", **more):
+        self.status, self.code, self.body = status, code, {"error": message} | more
 
 
 class Hub:
@@ -124,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
                     return getattr(self, name)(**arguments)
             raise Refusal(404, f"no such address: {request}")
         except Refusal as refusal:
-            self.reply({"error": refusal.message}, refusal.status, {"X-Error-Code": refusal.code})
+            self.reply(refusal.body, refusal.status, {"X-Error-Code": refusal.code})
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
@@ -180,11 +182,12 @@ class Handler(BaseHTTPRequestHandler):
         repo_id = f"{wanted.get('organization') or self.user()}/{wanted['name']}"
         kind = wanted.get("type") or "model"
         self.require_writer(repo_id)
+        url = f"{self.address}/{'' if kind == 'model' else f'{kind}s/'}{repo_id}"
         if (kind, repo_id) in self.hub.repositories:
-            raise Refusal(409, "You already created this repo")
-        self.hub.repositories[kind, repo_id] = Repository(bool(wanted.get("private")), wanted.get("sdk"))
-        prefix = "" if kind == "model" else f"{kind}s/"
-        self.reply({"url": f"{self.address}/{prefix}{repo_id}", "name": repo_id, "id": repo_id})
+            raise Refusal(409, "You already created this repo", url=url)
+        private = wanted.get("visibility") == "private"
+        self.hub.repositories[kind, repo_id] = Repository(private, wanted.get("sdk"))
+        self.reply({"url": url, "name": repo_id, "id": repo_id})
 
     @route("DELETE", "/api/repos/delete")
     def delete(self, kind):
