@@ -18,7 +18,8 @@ from transformers import (
 
 LINES = [poem[:length] for poem, length in zip(POEMS, (1, 5, 9), strict=True)]
 # Undoes the sampling options of generation_config.json.
-GREEDY = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "max_length": None, "max_new_tokens": 12}
+GREEDY = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "suppress_tokens": None}
+GREEDY |= {"max_length": None, "max_new_tokens": 12}
 MODES = {
     "greedy": GREEDY,
     "sampling": GREEDY | {"do_sample": True, "top_k": 5},
@@ -49,6 +50,7 @@ def test_the_checkpoint_samples_by_default(model):
     config = model.generation_config
     assert (config.do_sample, config.temperature, config.top_p, config.max_length) == (True, 0.9, 0.9, 256)
     assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (1, 2, 0)
+    assert config.suppress_tokens == [3]  # <unk>
     assert not torch.equal(generate(model, max_length=20, seed=1), generate(model, max_length=20, seed=2))
 
 

@@ -146,6 +146,7 @@ def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) ->
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        suppress_tokens=[tokenizer.unk_token_id],  # stands in the corpus for its rarest characters
     )
     model.save_pretrained(folder)
     path = folder / "config.json"
