@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
 from starlette.routing import Mount  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
 
@@ -70,9 +72,9 @@ def _text(value: Any, name: str, longest: int) -> str:
     return value
 
 
-def _choice(value: Any, name: str, known: tuple[str, ...]) -> str:
+def _choice(value: Any, name: str, known: tuple) -> Any:
     if value not in known:
-        raise Refusal(f"{name} must be one of {' '.join(filter(None, known))}")
+        raise Refusal(f"{name} must be one of {' '.join(map(str, filter(None, known)))}")
     return value
 
 
@@ -371,17 +373,55 @@ THEME = gr.themes.Base(
     body_text_color_dark="#e8dfcd",
 )
 MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
-HEAD = (
-    '<link rel="stylesheet" href="tang/font/font.css"><link rel="stylesheet" href="tang/page.css">'
-    '<link rel="icon" href="tang/seal.svg" type="image/svg+xml">'
-    '<meta name="description" content="Small recurrent networks that write Tang poetry.">'
-)
+TITLE = "一字成诗 · A poem from one character"
+HEAD = f"""
+<meta name="description" content="Type one character; an RNN, LSTM or GRU goes on to a Tang poem by the rules.">
+<meta property="og:title" content="{TITLE}">
+<meta property="og:type" content="website">
+<meta property="og:description" content="写一个字，循环神经网络接着写成一首诗。An RNN, LSTM or GRU writes a Tang poem.">
+<link rel="icon" href="tang/seal.svg" type="image/svg+xml">
+<link rel="preload" href="tang/font/tang.woff2" as="font" type="font/woff2" crossorigin>
+<link rel="modulepreload" href="tang/page.js">
+<link rel="stylesheet" href="tang/font/font.css"><link rel="stylesheet" href="tang/page.css">
+"""
+
+
+class Head:
+    """ASGI middleware: the page arrives with its own head, so that it has its looks before Gradio's scripts run.
+
+    ``launch(head=...)`` is put in by those scripts, too late for a first paint and for the preview of a shared link,
+    which would show Gradio's.
+    """
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].strip("/"):
+            return await self.app(scope, receive, send)
+        start, body = {}, b""
+
+        async def rewrite(message):
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            body = re.sub(rb'<meta\s+(property="og:|name="twitter:)[^>]*>', b"", body)
+            body = body.replace(b"</head>", HEAD.encode() + b"</head>", 1)
+            headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+            await send(start | {"headers": [*headers, (b"content-length", str(len(body)).encode())]})
+            await send({"type": "http.response.body", "body": body})
+
+        await self.app(scope, receive, rewrite)
 
 
 def build() -> gr.Blocks:
     """The app, ready to launch."""
     torch.set_num_threads(1)  # one poem is too little work to share out; callers run side by side instead
-    with gr.Blocks(title="一字成诗 · A poem from one character", analytics_enabled=False) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(
             facts(),
             html_template=(STATIC / "page.html").read_text(encoding="utf-8"),
@@ -394,20 +434,23 @@ def build() -> gr.Blocks:
     return page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
 
 
-def launch(**kwargs) -> Any:
+def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     """Launches the page; keyword arguments go to ``gr.Blocks.launch``."""
     settings = {
-        "app_kwargs": {"routes": [Mount("/tang", StaticFiles(directory=STATIC))]},
+        "app_kwargs": {
+            "routes": [Mount("/tang", StaticFiles(directory=STATIC))],
+            "middleware": [Middleware(Head)],
+        },
         "theme": THEME,
-        "head": HEAD,
         "i18n": gr.I18n(**words()),
         "mcp_server": find_spec("mcp") is not None,
         "footer_links": [],
         "share": False,
         "show_error": False,
         "ssr_mode": False,
+        "max_file_size": "1kb",  # nothing here takes files
     }
-    return build().launch(**settings | kwargs)
+    return (page or build()).launch(**settings | kwargs)
 
 
 def main() -> None:

@@ -6,6 +6,10 @@ import { h } from "./dom.js";
 import { $, $$, address, choose, excuse, t, ui } from "./ui.js";
 
 const percent = (value) => (value >= 0.0995 ? `${(100 * value).toFixed(0)}%` : value >= 0.00095 ? `${(100 * value).toFixed(1)}%` : "<0.1%");
+/** The height of a column of ink: 0 for one in ten thousand or less, 1 for certain; equal steps for equal ratios. */
+const height = (value) => Math.max(0.02, 1 + Math.log10(Math.max(value, 1e-4)) / 4);
+/** The size that only one value in twenty exceeds: the darkest ink. */
+const most = (rows) => rows.flat().map(Math.abs).sort((a, b) => a - b).at(-1 - Math.floor(rows.flat().length / 20)) || 1;
 
 export default function setUp() {
   const form = $("[data-form=inside]"), word = $("[data-word=inside]"), place = $("[data-reading]");
@@ -19,7 +23,7 @@ export default function setUp() {
     $("[data-alternatives]").replaceChildren(
       h("p", {}, t("after_this", { before: characters.slice(0, chosen).map((each) => each.text).join("") || t("beginning") })),
       h("ol", {}, at.alternatives.map(([token, value]) => h("li", { class: token === at.text ? "own" : "" },
-        h("b", { lang: "zh-Hans" }, end(token)), h("span", { class: "bar", style: `--value:${value}` }), h("span", {}, percent(value))))),
+        h("b", { lang: "zh-Hans" }, end(token)), h("span", { class: "bar", style: `--value:${value / at.alternatives[0][1]}` }), h("span", {}, percent(value))))),
       h("p", {}, t("this_one", { char: at.text, rank: at.rank, value: percent(at.probability) })));
     $$("[data-strip] button").forEach((button, index) => button.setAttribute("aria-pressed", String(index === chosen)));
   };
@@ -29,7 +33,7 @@ export default function setUp() {
     if (!last) return;
     const chars = last.characters.map((each) => each.text);
     $("[data-strip]").replaceChildren(...last.characters.map((each, index) => h("button", {
-      type: "button", lang: "zh-Hans", style: `--value:${each.probability}`, "aria-label": `${each.text} ${percent(each.probability)}`,
+      type: "button", lang: "zh-Hans", style: `--value:${height(each.probability)}`, "aria-label": `${each.text} ${percent(each.probability)}`,
       onclick: () => { chosen = index; alternatives(); },
       onmouseenter: () => { chosen = index; alternatives(); }, onfocus: () => { chosen = index; alternatives(); },
     }, h("b", {}, each.text), h("span", { class: "bar" }))));
@@ -38,7 +42,7 @@ export default function setUp() {
     $("[data-explain]").textContent = t(`explain_${last.cell}`);
     const drawings = [
       ...Object.entries(last.gates).map(([name, rows]) => ({ title: t(`gate_${name}`), note: t("mean_is", { value: last.gate_means[name].toFixed(2) }), rows, low: 0, high: 100 })),
-      ...Object.entries(last.states).map(([name, rows]) => ({ title: t(`state_${name}`), rows, low: name === "c" ? -200 : -100, high: name === "c" ? 200 : 100 })),
+      ...Object.entries(last.states).map(([name, rows]) => ({ title: t(`state_${name}`), rows, low: -most(rows), high: most(rows) })),
     ];
     $("[data-heat]").replaceChildren(...drawings.map(({ title, note = "", rows, low, high }) => h("figure", {},
       h("figcaption", {}, h("b", {}, title), " ", h("span", {}, note)),

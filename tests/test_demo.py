@@ -1,0 +1,280 @@
+"""The demo's endpoints as a program sees them, and what a stranger must not be able to do."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("gradio", reason="gradio is not installed; it comes with the extra demo")
+
+import httpx  # noqa: E402
+from gradio_client import Client  # noqa: E402
+from gradio_client.exceptions import AppError  # noqa: E402
+from page import APP, free_port, load_app, serving  # noqa: E402
+
+from tang_rnn import prosody  # noqa: E402
+
+STATIC = APP.parent / "static"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    return Client(url, verbose=False, analytics_enabled=False)
+
+
+# -- what each endpoint gives -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("regulated", [True, False])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_write_streams_the_poem_of_the_seed(client, cell, regulated):
+    arguments = dict(opening="春", cell=cell, form="五绝", regulated=regulated, seed=7)
+    job = client.submit(**arguments, api_name="/write")
+    *pieces, poem = list(job)
+    assert re.fullmatch(r"(.{5}，.{5}。){2}", poem["text"]) and poem["text"].startswith("春")
+    texts = [piece["text"] for piece in pieces if not piece["done"]]
+    assert len(texts) > 4 and all(poem["text"].startswith(text) for text in texts)
+    expected = load_app().poet_of(cell).write("春", form="五绝", regulated=regulated, temperature=0.8, seed=7)
+    assert poem["text"] == expected.text and poem["seed"] == 7
+    if regulated:
+        assert prosody.check(poem["text"]).ok and poem["prosody"]["violations"] == []
+
+
+def test_write_without_a_seed_gives_another_poem(client):
+    first, second = (client.predict("月", api_name="/write") for _ in range(2))
+    assert first["text"] != second["text"]
+    assert client.predict("月", seed=first["seed"], api_name="/write")["text"] == first["text"]
+
+
+def test_write_takes_all_options(client):
+    poem = client.predict("山", "gru", "七律", True, "一东", "李白", "送别", 1.0, 3, api_name="/write")
+    assert re.fullmatch(r"(.{7}，.{7}。){4}", poem["text"])
+    assert poem["prosody"]["rhyme_group"] == "一东" and (poem["poet"], poem["title"]) == ("李白", "送别")
+
+
+def test_write_in_traditional_characters_and_without_form(client):
+    assert client.predict("門", form="", seed=1, api_name="/write")["text"].startswith("门")
+
+
+def test_compare_sets_three_cells_side_by_side(client):
+    result = client.predict("秋", seed=5, api_name="/compare")
+    assert [poem["cell"] for poem in result["poems"]] == ["rnn", "lstm", "gru"] and result["seed"] == 5
+    for poem in result["poems"]:
+        assert poem["text"].startswith("秋") and poem["milliseconds"] > 0 and poem["parameters"] > 10**6
+        assert set(poem["judged_by"]) == {"rnn", "lstm", "gru"} and max(poem["judged_by"].values()) < 0
+
+
+@pytest.mark.parametrize(
+    ("phrase", "lines", "form"),
+    [("李白", 4, "七绝"), ("春夏秋冬", 4, "七绝"), ("春江花月夜", 8, "七律"), ("一二三四五六七八九", 10, "七古")],
+)
+def test_acrostic_hides_the_phrase(client, phrase, lines, form):
+    poem = client.predict(phrase, seed=1, api_name="/acrostic")
+    assert "".join(line[0] for line in poem["lines"]).startswith(phrase)
+    assert len(poem["lines"]) == lines and poem["form"] == form
+
+
+def test_acrostic_at_the_ends_of_lines_of_five(client):
+    poem = client.predict("山高水长", "gru", 5, True, False, seed=1, api_name="/acrostic")
+    assert [line[-1] for line in poem["lines"]] == list("山高水长") and {len(line) for line in poem["lines"]} == {5}
+
+
+def test_check_judges(client):
+    good = client.predict("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", api_name="/check")
+    assert good["ok"] and good["rhyme_group"] == "十一尤" and good["lines"][0]["tones"] == "仄仄平平仄"
+    assert not client.predict("白日依山尽，黄河入海去。欲穷千里目，更上一层楼。", api_name="/check")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates"), [("rnn", []), ("gru", ["reset", "update"]), ("lstm", ["input", "forget", "output"])]
+)
+def test_inside_shows_gates_and_states(client, cell, gates):
+    text = "床前明月光，疑是地上霜。"
+    reading = client.predict(text, cell, api_name="/inside")
+    assert reading["text"] == text and list(reading["gates"]) == gates and "h" in reading["states"]
+    assert {len(row) for row in reading["states"]["h"]} == {len(text)} and len(reading["states"]["h"]) == 48
+    assert all(0 < each["probability"] < 1 and len(each["alternatives"]) == 5 for each in reading["characters"])
+
+
+# -- strangers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "said"),
+    [
+        ("/write", dict(opening="😀"), "does not know '😀'"),
+        ("/write", dict(opening="Hello"), "does not know 'H'"),
+        ("/write", dict(opening="<img src=x>"), "does not know '<'"),
+        ("/write", dict(opening="春" * 10_000), "too long: 10000 characters, at most 14"),
+        ("/write", dict(cell="transformer"), "cell must be one of"),
+        ("/write", dict(cell={"a": 1}), "cell must be one of"),
+        ("/write", dict(cell="../../etc"), "cell must be one of"),
+        ("/write", dict(form="词"), "form must be one of"),
+        ("/write", dict(opening=["春"]), "the opening must be text"),
+        ("/write", dict(temperature=100), "temperature must be a number"),
+        ("/write", dict(seed=-1), "seed must be a number"),
+        ("/write", dict(seed="7"), "seed must be a number"),
+        ("/write", dict(poet="<b>"), "does not know the poet '<b>'"),
+        ("/write", dict(rhyme="zzz"), "no rhyme group 'zzz'"),
+        ("/compare", dict(opening="a"), "does not know 'a'"),
+        ("/acrostic", dict(phrase=""), "nothing to hide"),
+        ("/acrostic", dict(phrase="，。 "), "nothing to hide"),
+        ("/acrostic", dict(phrase="好" * 17), "too long: 17 characters, at most 16"),
+        ("/acrostic", dict(phrase="x" * 10_000), "too long"),
+        ("/acrostic", dict(phrase="春", line_length=6), "line_length must be one of"),
+        ("/check", dict(text=""), "no poem"),
+        ("/check", dict(text="<script>alert(1)</script>"), "is not a Chinese character"),
+        ("/check", dict(text="春" * 10_000), "too long"),
+        ("/inside", dict(text=""), "no poem"),
+        ("/inside", dict(text="abc"), "does not know 'a'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(client, endpoint, arguments, said):
+    with pytest.raises(AppError, match=re.escape(said)) as caught:
+        client.predict(**arguments, api_name=endpoint)
+    assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+def test_empty_opening_is_welcome(client):
+    assert client.predict("", seed=1, api_name="/write")["form"] == "五绝"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        f"/gradio_api/file={APP}",
+        "/tang/../app.py",
+        "/tang/%2e%2e/app.py",
+        "/tang/..%2fapp.py",
+        "/tang//etc/passwd",
+    ],
+)
+def test_no_file_of_the_server_can_be_read(url, path):
+    answer = httpx.get(url.rstrip("/") + path)
+    assert answer.status_code >= 400 or "import gradio" not in answer.text and "root:" not in answer.text
+
+
+def test_the_queue_is_bounded(monkeypatch, url):
+    app = load_app()
+    assert app.build()._queue.max_size == app.WAITING
+    blocks = app.build()
+    blocks.queue(max_size=1, default_concurrency_limit=1)
+    monkeypatch.setattr(app, "poet_of", lambda cell: time.sleep(1))
+    app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1]}
+        with ThreadPoolExecutor(8) as pool:
+            target = f"{blocks.local_url}gradio_api/call/write"
+            answers = list(pool.map(lambda _: httpx.post(target, json=body, timeout=30), range(8)))
+        assert {answer.status_code for answer in answers} == {200, 503}
+    finally:
+        blocks.close()
+
+
+# -- the page's own files ---------------------------------------------------------------------------------------------
+
+
+def test_both_languages_have_the_same_words():
+    words = load_app().words()
+    assert words["zh"].keys() == words["en"].keys()
+    for key in words["zh"]:
+        names = [sorted(re.findall(r"\{(\w+)\}", words[language][key])) for language in words]
+        assert names[0] == names[1] or not key.startswith(("half_life", "heat", "too_long")), key
+    asked = set(re.findall(r'data-t(?:-label|-placeholder)?="(\w+)"', (STATIC / "page.html").read_text("utf-8")))
+    for script in STATIC.glob("*.js"):
+        asked |= set(re.findall(r'\bt\("(\w+)"', script.read_text("utf-8")))
+        asked |= set(re.findall(r'/, "(\w+)"\]', script.read_text("utf-8")))
+    assert not asked - words["en"].keys()
+
+
+def test_nothing_comes_from_another_host(url):
+    for path in STATIC.rglob("*"):
+        if path.suffix in (".js", ".css", ".html", ".json"):
+            hosts = set(re.findall(r"(?:https?:)?//([\w.-]+\.\w+)", path.read_text("utf-8")))
+            assert hosts <= {"www.w3.org"}, path
+    page = httpx.get(url).text
+    assert "tang/page.css" in page and 'og:title" content="一字成诗' in page
+    assert "fonts.googleapis" not in page + httpx.get(f"{url}theme.css").text
+
+
+def test_the_typeface_has_every_character_and_is_small():
+    ttLib = pytest.importorskip("fontTools.ttLib")
+    pytest.importorskip("brotli")
+    fonts = [STATIC / "font" / name for name in ("tang.woff2", "tang-traditional.woff2")]
+    assert sum(path.stat().st_size for path in fonts) < 4 * 2**20
+    drawn = [set(map(chr, ttLib.TTFont(path).getBestCmap())) for path in fonts]
+    tokenizer = load_app().poet_of("lstm").tokenizer
+    vocabulary = {token for token in tokenizer.get_vocab() if len(token) == 1}
+    said = {char for word in load_app().words()["zh"].values() for char in word}
+    assert not (vocabulary | said) - drawn[0] - {"\n"}
+    assert set("門風雲發後裏") <= drawn[0] | drawn[1]
+    assert "SIL OPEN FONT LICENSE" in (STATIC / "font" / "OFL.txt").read_text("utf-8")
+
+
+# -- other programs ---------------------------------------------------------------------------------------------------
+
+
+def test_endpoints_are_named_typed_and_described(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert {"/write", "/compare", "/acrostic", "/check", "/inside"} <= endpoints.keys()
+    parameters = {each["parameter_name"]: each for each in endpoints["/write"]["parameters"]}
+    assert "lstm" in json.dumps(parameters["cell"]) and parameters["form"]["parameter_default"] == "五绝"
+
+
+def test_mcp_tools(url):
+    mcp = pytest.importorskip("mcp")
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def ask():
+        async with (
+            streamablehttp_client(f"{url}gradio_api/mcp/") as (read, write, _),
+            mcp.ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = (await session.list_tools()).tools
+            name = next(tool.name for tool in tools if tool.name.endswith("check"))
+            verdict = await session.call_tool(name, {"text": "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"})
+            return tools, verdict.content[0].text
+
+    tools, verdict = asyncio.run(ask())
+    for name in ("write", "compare", "acrostic", "check"):
+        tool = next(tool for tool in tools if tool.name.endswith(name))
+        assert len(tool.description) > 80
+        assert all(each.get("description") for each in tool.inputSchema["properties"].values())
+    assert "十一尤" in verdict
+
+
+def test_the_environment_names_host_and_port():
+    port = free_port()
+    environment = os.environ | {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
+    with subprocess.Popen(
+        [sys.executable, APP], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as server:
+        try:
+            for _ in range(240):
+                try:
+                    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+                    return
+                except httpx.TransportError:
+                    assert server.poll() is None, server.stdout.read().decode()
+                    time.sleep(0.25)
+            pytest.fail("the page did not come up")
+        finally:
+            server.terminate()
