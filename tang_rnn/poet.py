@@ -20,7 +20,7 @@ from . import prosody
 from .constraints import Plan, RuleConflict, Rules, VerseConstraint, Vocabulary
 from .forms import COMMA, FORMS, STOP, classify, split_lines
 from .modeling_tang_rnn import TangRNNForCausalLM
-from .tokenization_tang_rnn import TangTokenizer
+from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
 
 CELLS = ("rnn", "lstm", "gru")
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -165,10 +165,10 @@ class TangPoet:
     """
 
     def __init__(self, model: TangRNNForCausalLM, tokenizer: TangTokenizer):
-        if len(tokenizer) != model.config.vocab_size:
-            raise PoetError(
-                f"the tokenizer has {len(tokenizer)} tokens, the model {model.config.vocab_size}: not a pair"
-            )
+        try:
+            check_vocabulary(model, tokenizer)
+        except ValueError as error:
+            raise PoetError(str(error)) from None
         self.model, self.tokenizer = model.eval(), tokenizer
         self.vocabulary = Vocabulary(tokenizer)
 
