@@ -131,7 +131,7 @@ def _told(poem: Poem, seconds: float | None = None) -> dict:
         "done": True,
         "poet": poem.poet,
         "title": poem.title,
-        "traditional": to_traditional(poem.text),
+        "traditional": {name: to_traditional(getattr(poem, name)) for name in ("text", "title", "poet")},
         "per_character": round(poem.log_prob / max(poem.characters, 1), 4),
         "milliseconds": None if seconds is None else round(1000 * seconds / len(poem.text), 2),
     }

@@ -24,7 +24,7 @@ export default function setUp({ inspect }) {
     for (const cell of ROWS) {
       const { numbers, sheet } = columns[cell];
       const poem = last?.poems.find((each) => each.cell === cell);
-      if (!poem) sheet.clear({ hint: "　" });
+      if (!poem) sheet.clear({ hint: " " });
       const { parameters, hidden_size, log } = ui.facts.cells[cell];
       const rows = [
         poem && [t("likelihood"), poem.per_character.toFixed(2)],

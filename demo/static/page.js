@@ -13,7 +13,7 @@ const stored = (name) => { try { return localStorage.getItem(`tang-${name}`); } 
 const store = (name, value) => { try { localStorage.setItem(`tang-${name}`, value); } catch { /* a private window */ } };
 
 function speak(wanted) {
-  ui.language = wanted in ui.words ? wanted : "en";
+  ui.language = Object.hasOwn(ui.words, wanted) ? wanted : "en";
   ui.root.lang = document.documentElement.lang = ui.language === "zh" ? "zh-Hans" : "en";
   document.title = t("title");
   translate();

@@ -2,14 +2,14 @@
 
 import { calm, h, sleep } from "./dom.js";
 
-export const SEALS = { lstm: "长忆之印", gru: "门控之印", rnn: "循环之印" };
+export const SEALS = { lstm: "長憶之印", gru: "門控之印", rnn: "循環之印" };
 const FIXED = { 五绝: [4, 5], 七绝: [4, 7], 五律: [8, 5], 七律: [8, 7] };
 const PACE = 55; // milliseconds a character, so that the eye can follow the brush
 
 /** The text as lines with their marks. */
 export const linesOf = (text) => text.match(/[^，。]+[，。]?|[，。]/g) ?? [];
 
-export const seal = (cell) =>
+const seal = (cell) =>
   h("span", { class: "seal four", role: "img", "aria-label": SEALS[cell] }, [...SEALS[cell]].map((char) => h("b", {}, char)));
 
 /** A sheet that poems are written on. */
@@ -31,9 +31,10 @@ export class Sheet {
     for (let line = 0; line < lines; line++) this.poem.append(h("p", {}));
     this.verse = h("div", { class: "verse", style: `--lines:${lines || 4};--length:${length + 1}` });
     if (title || poet) {
-      this.verse.append(h("p", { class: "heading", lang: "zh-Hans" }, title && h("span", {}, title), poet && h("small", {}, poet)));
+      this.verse.append(h("p", { class: "heading", lang: "zh-Hans" }, h("span", {}, title), h("small", {}, poet)));
     }
-    this.verse.append(this.poem);
+    this.signature = h("p", { class: "signature" }); // empty, but in its place, so that nothing moves when the seal comes
+    this.verse.append(this.poem, this.signature);
     this.element.replaceChildren(h("div", { class: "frame" }, hint ? h("p", { class: "hint" }, hint) : this.verse));
     this.element.classList.toggle("long", lines > 4);
   }
@@ -48,6 +49,7 @@ export class Sheet {
   }
 
   async #brush(turn) {
+    await null; // so that `running` is set before it is cleared
     while (this.turn === turn && this.written.length < this.wanted.length) {
       this.#add(this.wanted[this.written.length]);
       if (!this.hurry) await sleep(PACE);
@@ -72,13 +74,13 @@ export class Sheet {
 
   /** The whole poem stands: the seal goes on. */
   sign(cell) {
-    this.verse.querySelector(".seal")?.parentElement.remove();
-    this.verse.append(h("p", { class: "signature" }, seal(cell)));
+    this.signature.replaceChildren(seal(cell));
   }
 
   /** Another text of the same length in the same places: simplified or traditional. */
-  replace(text) {
+  replace({ text, title, poet }) {
     if (text.length !== this.written.length) return;
+    this.verse.querySelector(".heading")?.replaceChildren(h("span", {}, title), h("small", {}, poet));
     this.verse.querySelectorAll(".poem span").forEach((span, index) => (span.textContent = text[index]));
     this.written = this.wanted = text;
     this.poem.lang = "";
@@ -97,8 +99,10 @@ export async function picture({ text, title, poet, cell, dark = false }) {
   const [paper, sheet, ink, rule, red] = dark
     ? ["#191714", "#211e1a", "#e8dfcd", "#4a4238", "#cf5a45"]
     : ["#efe8d8", "#faf6ec", "#231f1a", "#d8ccb4", "#b3392b"];
-  const canvas = h("canvas", { width, height });
+  const sharp = 2; // dots for each unit above
+  const canvas = h("canvas", { width: sharp * width, height: sharp * height });
   const pen = canvas.getContext("2d");
+  pen.scale(sharp, sharp);
   await Promise.all([document.fonts.load(`${size}px Tang`, text + SEALS[cell]), document.fonts.load(`${size}px Tang`, title + poet || "诗")]);
   pen.fillStyle = paper;
   pen.fillRect(0, 0, width, height);

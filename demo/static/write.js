@@ -27,8 +27,13 @@ export default function setUp({ inspect }) {
     const count = [...form.elements.opening.value].length;
     form.elements.opening.parentElement.style.setProperty("--count", Math.max(1, Math.min(count, 8)));
   };
-  const shown = (poem) => (traditional ? poem.traditional : poem.text);
-  const fresh = ({ form, title, poet }) => sheet.clear({ form, title, poet: after(poet) });
+  /** Text, title and poet in the script that is chosen; while a poem is still coming there is only the simplified. */
+  const inScript = (poem) => {
+    const { text, title, poet } = (traditional && poem.traditional) || poem;
+    return { text, title, poet: poet && (traditional && poem.traditional ? `擬${poet}` : after(poet)) };
+  };
+  const shown = (poem) => inScript(poem).text;
+  const fresh = (poem) => sheet.clear({ form: poem.form, ...inScript(poem) });
   const link = (poem) =>
     address({ ...poem.asked, regulated: poem.asked.regulated ? "1" : "0", seed: poem.seed, script: traditional ? "t" : "" });
 
@@ -49,7 +54,7 @@ export default function setUp({ inspect }) {
   async function present(poem, at_once = false) {
     const own = at_once ? ++turn : turn;
     current = poem;
-    if (at_once) fresh(poem);
+    if (at_once || traditional) fresh(poem);
     await sheet.write(shown(poem), { at_once });
     if (own !== turn) return;
     sheet.sign(poem.cell);
@@ -96,15 +101,15 @@ export default function setUp({ inspect }) {
     again: () => { turn++; fresh(current); present(current); },
     script: () => {
       traditional = !traditional;
-      sheet.replace(shown(current));
+      sheet.replace(inScript(current));
       details();
       link(current);
     },
     copy: () => clip(couplets(shown(current))).then(() => (word.textContent = t("copied"))),
     link: () => clip(link(current)).then(() => (word.textContent = t("link_copied"))),
     picture: async () => {
-      const { title, poet, cell } = current, text = shown(current);
-      const blob = await picture({ text, title, poet: after(poet), cell, dark: document.body.classList.contains("dark") });
+      const poem = inScript(current), { text } = poem;
+      const blob = await picture({ ...poem, cell: current.cell, dark: document.body.classList.contains("dark") });
       const url = URL.createObjectURL(blob);
       h("a", { href: url, download: `${linesOf(text)[0].replace(/[，。]/g, "")}.png` }).click();
       setTimeout(() => URL.revokeObjectURL(url), 10_000);

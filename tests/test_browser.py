@@ -1,0 +1,302 @@
+"""The page in a real browser: Chromium without a window, driven by Playwright.
+
+Where Chromium is missing these tests are skipped; with CI=true they fail instead. CHROMIUM names another path to it.
+"""
+
+import os
+import re
+import shutil
+from urllib.parse import urlencode
+
+import pytest
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+if not CHROMIUM and os.environ.get("CI") != "true":
+    pytest.skip("Chromium is not installed (Debian: apt-get install chromium)", allow_module_level=True)
+if os.environ.get("CI") != "true":
+    for package in ("gradio", "playwright"):
+        pytest.importorskip(package, reason=f"{package} is not installed; it comes with the extra dev")
+
+from page import serving  # noqa: E402
+from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+PATIENCE = 30_000  # milliseconds for what a busy machine does slowly
+expect.set_options(timeout=PATIENCE)
+DONE = "[data-sheet=write] .signature .seal"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, url):
+    """Opens the page, and afterwards looks whether anything went wrong on it or was asked of another host."""
+    contexts, wrong = [], []
+
+    def visit(width=1280, locale="zh-CN", scheme="light", **parameters) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            locale=locale,
+            color_scheme=scheme,
+            reduced_motion="reduce",  # the poem stands at once
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: request.url.startswith((url, "data:", "blob:")) or wrong.append(request.url))
+        page.goto(f"{url}?{urlencode(parameters)}")
+        page.wait_for_selector(".tang[data-ready]")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def poem(page: Page, sheet: str = "write") -> str:
+    """The text on a sheet."""
+    return "".join(page.locator(f"[data-sheet={sheet}] .poem span").all_text_contents())
+
+
+def test_one_character_and_enter_make_a_poem(visit):
+    page = visit()
+    page.fill("[name=opening] >> nth=0", "春")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(DONE)
+    assert re.fullmatch(r"春.{4}，.{5}。.{5}，.{5}。", poem(page))
+    assert page.locator("[data-sheet=write] .poem").evaluate("e => getComputedStyle(e).writingMode") == "vertical-rl"
+    assert page.evaluate("document.fonts.check('20px Tang', '春')")
+
+
+def test_each_cell_writes_and_signs(visit):
+    page = visit()
+    for cell, seal in (("lstm", "長憶之印"), ("gru", "門控之印"), ("rnn", "循環之印")):
+        page.check(f"[data-form=write] [name=cell][value={cell}]", force=True)
+        page.click("[data-suggestions] button >> nth=1")
+        expect(page.locator("[data-sheet=write] .seal")).to_have_text(seal)
+        assert poem(page).startswith("月") and len(poem(page)) == 24
+        expect(page.locator("[data-colophon]")).to_contain_text(cell.upper())
+
+
+def test_the_poem_streams(visit):
+    page = visit()
+    page.emulate_media(reduced_motion="no-preference")
+    page.evaluate(
+        """() => { window.seen = new Set(); new MutationObserver(() =>
+        window.seen.add(document.querySelectorAll('[data-sheet=write] .poem span').length))
+        .observe(document.querySelector('[data-sheet=write]'), { childList: true, subtree: true }); }"""
+    )
+    page.uncheck("[data-form=write] [name=regulated]")
+    page.fill("[name=opening] >> nth=0", "山")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(DONE)
+    assert page.evaluate("window.seen.size") > 15
+
+
+def test_a_link_reopens_the_same_poem(visit):
+    first = visit(opening="江", cell="gru", form="七绝", poet="李白", title="送别")
+    first.wait_for_selector(DONE)
+    assert "seed=" in first.url
+    page = visit()
+    page.goto(first.url)
+    page.wait_for_selector(DONE)
+    assert poem(page) == poem(first) and len(poem(page)) == 32
+    assert page.text_content("[data-sheet=write] .heading") == "送别拟李白"
+    assert page.input_value("[data-form=write] [name=poet]") == "李白"
+
+
+def test_another_again_copy_picture_and_script(visit):
+    page = visit(opening="风", seed=5)
+    page.wait_for_selector(DONE)
+    first = poem(page)
+    page.click("[data-under=write] [data-act=another]")
+    expect(page.locator("[data-drafts] button")).to_have_count(2)
+    assert poem(page) != first
+    page.click("[data-drafts] button >> nth=0")
+    page.wait_for_selector(DONE)
+    assert poem(page) == first
+    page.click("[data-under=write] [data-act=again]")
+    page.wait_for_selector(DONE)
+    assert poem(page) == first
+    page.click("[data-under=write] [data-act=copy]")
+    expect(page.locator("[data-word=write]")).not_to_be_empty()
+    assert page.evaluate("navigator.clipboard.readText()").replace("\n", "") == first
+    page.click("[data-act=script]")
+    expect(page.locator("[data-sheet=write] .poem")).to_contain_text("風")
+    with page.expect_download() as download:
+        page.click("[data-act=picture]")
+    picture = download.value.path().read_bytes()
+    assert (
+        picture.startswith(b"\x89PNG") and len(picture) > 20_000 and download.value.suggested_filename.startswith("風")
+    )
+
+
+def test_compare(visit):
+    page = visit(tab="compare")
+    page.fill("[data-form=compare] [name=opening]", "月")
+    page.press("[data-form=compare] [name=opening]", "Enter")
+    expect(page.locator("[data-three] .signature .seal")).to_have_count(3)
+    for cell in ("rnn", "lstm", "gru"):
+        column = page.locator(f"[data-three] [data-cell={cell}]")
+        assert column.locator(".poem").text_content().startswith("月")
+        assert column.locator("dd").count() >= 5
+    expect(page.locator("[data-judged] tr")).to_have_count(4)
+    page.click("[data-three] [data-cell=gru] button")
+    expect(page.locator("[data-heat] canvas")).to_have_count(3)
+
+
+def test_acrostic_marks_what_it_hides(visit):
+    page = visit(tab="acrostic")
+    page.fill("[name=phrase]", "长安月夜")
+    page.press("[name=phrase]", "Enter")
+    page.wait_for_selector("[data-sheet=acrostic] .seal")
+    assert "".join(page.locator("[data-sheet=acrostic] .hide").all_text_contents()) == "长安月夜"
+
+
+def test_heat_maps_of_every_cell(visit):
+    text = "床前明月光，疑是地上霜。"
+    page = visit(tab="inside", text=text, cell="lstm")
+    colours = "e => new Set(e.getContext('2d').getImageData(0, 0, e.width, e.height).data).size"
+    for cell, maps in (("lstm", 5), ("gru", 3), ("rnn", 1)):
+        page.check(f"[data-form=inside] [name=cell][value={cell}]", force=True)
+        expect(page.locator("[data-heat] canvas")).to_have_count(maps)
+        assert page.locator("[data-heat] canvas >> nth=0").get_attribute("width") == str(len(text))
+        assert page.locator("[data-heat] canvas >> nth=0").evaluate(colours) > 20
+        expect(page.locator("[data-explain]")).to_contain_text(cell.upper())
+    page.click("[data-strip] button >> nth=3")
+    expect(page.locator("[data-alternatives] li")).to_have_count(5)
+    expect(page.locator("[data-alternatives]")).to_contain_text("床前明")
+
+
+def test_check_marks_faults_where_they_stand(visit):
+    page = visit(tab="check")
+    page.fill("[data-form=check] textarea", "白日依山尽，黄河入海去。欲穷千里目，更上一层楼。")
+    page.click("[data-form=check] .go")
+    expect(page.locator("[data-verdict] .cell")).to_have_count(20)
+    expect(page.locator("[data-verdict] .cell.fault").first).to_be_visible()
+    expect(page.locator("[data-verdict] li.fault").first).to_contain_text("句")
+
+
+def test_language_follows_the_browser_and_the_switch(visit):
+    english = visit(locale="en-GB")
+    expect(english.locator(".go >> nth=0")).to_have_text("Write")
+    english.click("[data-language]")
+    expect(english.locator(".go >> nth=0")).to_have_text("落笔")
+    assert english.evaluate("document.documentElement.lang").startswith("zh") and english.title() == "一字成诗"
+    english.reload()
+    expect(english.locator(".go >> nth=0")).to_have_text("落笔")
+    expect(visit(locale="zh-TW").locator(".go >> nth=0")).to_have_text("落笔")
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
+def test_a_phone_needs_no_sideways_scrolling(visit, locale):
+    page = visit(width=390, locale=locale)
+    for tab in ("write", "compare", "acrostic", "check", "inside", "about"):
+        page.click(f"[data-tab={tab}]")
+        expect(page.locator(f"[role=tabpanel][data-view={tab}]")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_phone_sets_the_poem_in_rows(visit):
+    page = visit(width=390, opening="月", form="七律", seed=1)
+    page.wait_for_selector(DONE)
+    assert page.locator("[data-sheet=write] .poem").evaluate("e => getComputedStyle(e).writingMode") == "horizontal-tb"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_whatever_is_typed_is_text(visit):
+    page = visit()
+    for text, said in (
+        ("<img src=x>", "“<”"),
+        ("😀", "“😀”"),
+        ("Hello", "“H”"),
+        ("春" * 10_000, "10000 字"),
+        ("**春**", "“*”"),
+    ):
+        page.fill("[name=opening] >> nth=0", text)
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-word=write]")).to_contain_text(said)
+        assert page.locator(".tang img, .tang script").count() == 0
+
+
+def test_hostile_links_are_text_too(visit):
+    evil = "<img src=x onerror=alert(1)>"
+    page = visit(opening=evil, title=evil, poet=evil, seed="1", form=evil, cell=evil)
+    expect(page.locator("[data-word=write]")).not_to_be_empty()
+    page = visit(tab="check", text=evil)
+    expect(page.locator("[data-word=check]")).to_contain_text("“<”")
+    assert page.locator(".tang img").count() == 0
+    expect(visit(tab=evil, lang="__proto__").locator("[role=tabpanel][data-view=write]")).to_be_visible()
+
+
+def test_empty_input_is_no_fault(visit):
+    page = visit()
+    page.press("[name=opening] >> nth=0", "Enter")
+    page.wait_for_selector(DONE)
+    for tab in ("check", "inside"):
+        page.click(f"[data-tab={tab}]")
+        page.fill(f"[data-form={tab}] textarea", "")
+        page.click(f"[data-form={tab}] .go")
+        expect(page.locator(f"[data-word={tab}]")).to_contain_text("诗")
+
+
+def test_a_full_queue_has_a_friendly_word(visit):
+    page = visit()
+    page.route("**/call/write", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+    page.press("[name=opening] >> nth=0", "Enter")
+    expect(page.locator("[data-word=write]")).to_contain_text("稍候")
+
+
+def test_everything_can_be_reached_by_keyboard_and_has_a_name(visit):
+    page = visit(locale="en-US")
+    page.focus("[data-tab=write]")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-tab=compare]")).to_be_focused()
+    expect(page.locator("[role=tabpanel][data-view=compare]")).to_be_visible()
+    page.keyboard.press("Home")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('.tang :is(button, input, select, textarea)')].filter(e =>
+        !(e.textContent.trim() || e.getAttribute('aria-label') || 
+        [...(e.labels ?? [])].some(label => label.textContent.trim())))
+        .map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+    page.focus("[name=opening] >> nth=0")
+    assert page.locator(".grid").evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+
+
+def test_light_dark_and_contrast(visit):
+    light, dark = visit(), visit(scheme="dark")
+    shade = "getComputedStyle(document.body).backgroundColor"
+    assert light.evaluate(shade) != dark.evaluate(shade)
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    read = "name => getComputedStyle(document.body).getPropertyValue(name).trim()"
+    pairs = [(front, back) for front in ("--ink", "--soft", "--red") for back in ("--paper", "--sheet")]
+    for page in (light, dark):
+        for names in [*pairs, ("--on-red", "--red")]:
+            lower, higher = sorted(luminance(page.evaluate(read, name)) for name in names)
+            assert (higher + 0.05) / (lower + 0.05) >= 4.5, names
+    dark.click("[data-theme]")
+    assert light.evaluate(shade) == dark.evaluate(shade)
