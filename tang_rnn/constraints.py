@@ -8,14 +8,15 @@
 Where a row stands in its poem is read off the row itself, at every step anew, so that padding, beams, and the sampling
 method make no difference. Any character-level causal model will do, with its own tokenizer.
 
-Names in the shapes: B rows, R rules, V tokens, S slots of a poem (characters, marks and the end), Q = 4 patterns.
+Names in the shapes: B rows, R rules, P different plans, V tokens, S slots of a poem (characters, marks and the end),
+Q = 4 patterns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 from operator import and_
 
 import torch
@@ -68,9 +69,13 @@ class Rules:
     opening: str = ""
     acrostic: str = ""
     acrostic_tail: str = ""
-    fixed: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    fixed: Mapping[tuple[int, int], str] | tuple = ()
     avoid: str = ""
     no_repeat: int = 0
+
+    def __post_init__(self):
+        # As a tuple the rules can be hashed, and poems of the same rules share a plan.
+        object.__setattr__(self, "fixed", tuple(sorted(dict(self.fixed).items())))
 
     @property
     def kind(self) -> Form | None:
@@ -197,6 +202,12 @@ class Plan:
         self.strings = self._admissible_strings(form) if rules.regulated or rules.pattern else None
         self.groups = self._possible_groups() if self.rhymed else _ALL
 
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, rules: Rules, vocabulary: Vocabulary) -> Plan:
+        """The plan, made once for poems of the same rules."""
+        return cls(rules, vocabulary)
+
     def _count_lines(self, form: Form) -> int:
         asked, wanted = self.rules.num_lines, max(len(self.rules.acrostic), len(self.rules.acrostic_tail))
         if form.num_lines:
@@ -215,7 +226,7 @@ class Plan:
             *(("the opening", *divmod(index, length), char) for index, char in enumerate(rules.opening)),
             *(("acrostic", line, 0, char) for line, char in enumerate(rules.acrostic)),
             *(("acrostic_tail", line, length - 1, char) for line, char in enumerate(rules.acrostic_tail)),
-            *(("fixed", line - 1, position - 1, char) for (line, position), char in rules.fixed.items()),
+            *(("fixed", line - 1, position - 1, char) for (line, position), char in rules.fixed),
         ]
         names: dict[int, str] = {}
         for name, line, position, char in wanted:
@@ -361,9 +372,10 @@ class VerseConstraint(LogitsProcessor):
             start_token_id = tokenizer.bos_token_id
         self.start_token_id = start_token_id
         self.vocabulary = vocabulary
-        plans: dict[int, Plan] = {}
         rules = [rules] if isinstance(rules, Rules) else list(rules)
-        self.plans = [plans.setdefault(id(rule), Plan(rule, vocabulary)) for rule in rules]
+        different = list(dict.fromkeys(rules))
+        self.plans = [Plan.of(rule, vocabulary) for rule in different]
+        self.plan_of_rule = torch.tensor([different.index(rule) for rule in rules])  # (R,)
         self._tabulate()
 
     def _tabulate(self) -> None:
@@ -381,8 +393,8 @@ class VerseConstraint(LogitsProcessor):
         self.lines = torch.zeros(len(plans), slots, dtype=torch.long)  # the line of each slot
         num_lines = max([1] + [plan.num_lines for plan in plans if not plan.free])
         self.regulated = any(not plan.free and plan.strings for plan in plans)
-        # Bit q * _STRINGS + s stands for string s of pattern q. start: (R, lines) the strings of each line;
-        # fitting: (R, S, 4) those with the tone class in the slot's place.
+        # Bit q * _STRINGS + s stands for string s of pattern q. start: (P, lines) the strings of each line;
+        # fitting: (P, S, 4) those with the tone class in the slot's place.
         self.start = torch.full((len(plans), num_lines), _ALL)
         self.fitting = torch.full((len(plans), slots, 4), _ALL)
         self.reserved = torch.zeros(len(plans), size, dtype=torch.bool)  # rhyme words that are fixed further on
@@ -427,9 +439,9 @@ class VerseConstraint(LogitsProcessor):
         self._to(input_ids.device)
         vocabulary = self.vocabulary
         batch, length = input_ids.shape
-        if batch % len(self.plans):
-            raise ValueError(f"{batch} rows are no multiple of the {len(self.plans)} rules")
-        plan = torch.arange(batch, device=self.device) // (batch // len(self.plans))  # (B,)
+        if batch % len(self.plan_of_rule):
+            raise ValueError(f"{batch} rows are no multiple of the {len(self.plan_of_rule)} rules")
+        plan = self.plan_of_rule.repeat_interleave(batch // len(self.plan_of_rule))  # (B,)
         start = self._start(input_ids)  # (B,)
         position = (length - start).clamp(max=self.num_slots - 1)  # (B,) the slot to be filled
         columns = start[:, None] + torch.arange(self.num_slots, device=self.device)  # (B, S)

@@ -336,7 +336,7 @@ class TangPoet:
         title = "".join(char for char in self.tokenizer.normalize(title) if char in self.vocabulary.ids)
         title = title.replace(COMMA, "").replace(STOP, "")[:MAX_TITLE]
         context = self.tokenizer.context(FORMS[rules.form].token if rules.form else "", poet, title)
-        laid_out = Plan(rules, self.vocabulary).lay_out(asked)
+        laid_out = Plan.of(rules, self.vocabulary).lay_out(asked)
         return _Job(rules, context, asked, laid_out, seed, poet, title)
 
     @staticmethod
