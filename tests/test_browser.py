@@ -150,6 +150,7 @@ def test_another_again_copy_picture_and_script(visit):
 
 def test_compare(visit):
     page = visit(tab="compare")
+    page.check("[data-form=compare] [name=form][value=七律]", force=True)
     page.fill("[data-form=compare] [name=opening]", "月")
     page.press("[data-form=compare] [name=opening]", "Enter")
     expect(page.locator("[data-three] .signature .seal")).to_have_count(3)
@@ -157,9 +158,18 @@ def test_compare(visit):
         column = page.locator(f"[data-three] [data-cell={cell}]")
         assert column.locator(".poem").text_content().startswith("月")
         assert column.locator("dd").count() >= 5
+        assert column.locator(".frame").evaluate("e => e.scrollWidth - e.clientWidth") <= 0
     expect(page.locator("[data-judged] tr")).to_have_count(4)
     page.click("[data-three] [data-cell=gru] button")
     expect(page.locator("[data-heat] canvas")).to_have_count(3)
+
+
+def test_rare_characters_stay_whole(visit):
+    write = """async text => { const { Sheet } = await import(new URL("tang/sheet.js", document.baseURI));
+        const element = document.createElement("div");
+        await new Sheet(element).write(text, { at_once: true });
+        return [...element.querySelectorAll(".poem span")].map(each => each.textContent); }"""
+    assert visit().evaluate(write, "𫛳春，𣃁月。") == list("𫛳春，𣃁月。")
 
 
 def test_acrostic_marks_what_it_hides(visit):

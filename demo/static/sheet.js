@@ -22,8 +22,8 @@ export class Sheet {
 
   /** An empty sheet, ruled for the form; `title` and `poet` stand in front. */
   clear({ form = "", title = "", poet = "", hint = "" } = {}) {
-    this.wanted = "";
-    this.written = "";
+    this.wanted = [];
+    this.written = []; // characters, not UTF-16 halves of them
     this.turn = (this.turn ?? 0) + 1; // whoever still writes on the old sheet stops
     this.running = null;
     const [lines, length] = FIXED[form] ?? [0, 7];
@@ -41,7 +41,7 @@ export class Sheet {
 
   /** More of the text has come; it is written at the brush's pace. Resolves when all of it stands. */
   async write(text, { mark = () => "", at_once = false } = {}) {
-    this.wanted = text;
+    this.wanted = [...text];
     this.mark = mark;
     this.hurry = at_once || calm();
     this.running ??= this.#brush(this.turn);
@@ -58,17 +58,17 @@ export class Sheet {
   }
 
   #add(char) {
-    const before = linesOf(this.written);
-    const fresh = !before.length || /[，。]$/.test(this.written);
+    const before = linesOf(this.written.join(""));
+    const fresh = !before.length || /[，。]/.test(this.written.at(-1));
     const index = before.length - (fresh ? 0 : 1);
-    const place = fresh ? 0 : before[index].length;
+    const place = fresh ? 0 : [...before[index]].length;
     const line = this.poem.children[index] ?? this.poem.appendChild(h("p", {}));
     const kind = /[，。]/.test(char) ? "mark" : "char";
     line.append(h("span", { class: `${kind} ${this.mark(index, place, char) || ""}`.trim() }, char));
-    this.written += char;
+    this.written.push(char);
     this.element.classList.toggle("long", this.poem.children.length > 4);
     this.verse.style.setProperty("--lines", Math.max(this.poem.children.length, 4));
-    const longest = Math.max(...linesOf(this.written).map((each) => each.length));
+    const longest = place + 1;
     if (longest > Number(this.verse.style.getPropertyValue("--length"))) this.verse.style.setProperty("--length", longest);
   }
 
@@ -79,10 +79,11 @@ export class Sheet {
 
   /** Another text of the same length in the same places: simplified or traditional. */
   replace({ text, title, poet }) {
-    if (text.length !== this.written.length) return;
+    const characters = [...text];
+    if (characters.length !== this.written.length) return;
     this.verse.querySelector(".heading")?.replaceChildren(h("span", {}, title), h("small", {}, poet));
-    this.verse.querySelectorAll(".poem span").forEach((span, index) => (span.textContent = text[index]));
-    this.written = this.wanted = text;
+    this.verse.querySelectorAll(".poem span").forEach((span, index) => (span.textContent = characters[index]));
+    this.written = this.wanted = characters;
     this.poem.lang = "";
   }
 }
@@ -90,7 +91,7 @@ export class Sheet {
 /** The poem as a PNG, set as on the page in the same face. Gives a Blob. */
 export async function picture({ text, title, poet, cell, dark = false }) {
   const lines = linesOf(text);
-  const rows = Math.max(...lines.map((line) => line.length), 5);
+  const rows = Math.max(...lines.map((line) => [...line].length), 5);
   const size = lines.length > 8 ? 44 : 60;
   const step = size * 1.22, column = size * 1.75, margin = 90, pad = 44;
   const heading = title || poet ? 1 : 0;
