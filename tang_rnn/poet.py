@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
@@ -97,11 +97,16 @@ class Poem:
         }
 
 
-def to_traditional(text: str) -> str:
-    """Simplified to traditional characters, by words where they decide."""
+@cache
+def _opencc():
     import opencc
 
-    return opencc.OpenCC("s2t").convert(text)
+    return opencc.OpenCC("s2t")
+
+
+def to_traditional(text: str) -> str:
+    """Simplified to traditional characters, by words where they decide."""
+    return _opencc().convert(text)
 
 
 @dataclass(frozen=True)
