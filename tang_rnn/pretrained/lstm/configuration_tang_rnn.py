@@ -1,0 +1,71 @@
+"""The configuration of a TangRNN model: which recurrent cell, how large, how much dropout."""
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+# How many tensors make up the past state of one layer of each cell: the hidden state h, and for the LSTM the
+# memory c (Elman 1990; Hochreiter & Schmidhuber 1997; Cho et al. 2014).
+STATES_PER_CELL = {"rnn": 1, "lstm": 2, "gru": 1}
+
+
+@strict
+class TangRNNConfig(PreTrainedConfig):
+    r"""Configuration of [`TangRNNModel`] and [`TangRNNForCausalLM`].
+
+    Args:
+        vocab_size (`int`): number of tokens, special ones included.
+        cell_type (`str`): `"rnn"` (Elman, tanh), `"lstm"` or `"gru"`.
+        embedding_size (`int`): width of the character embedding, and of the vector the output layer compares with it.
+        hidden_size (`int`): width of the recurrent state of each layer.
+        num_hidden_layers (`int`): number of recurrent layers.
+        embedding_dropout (`float`): probability that a character's whole embedding is zeroed, everywhere in a batch.
+        input_dropout (`float`): dropout on the embedded input, the same at every step of a row.
+        hidden_dropout (`float`): likewise between recurrent layers.
+        output_dropout (`float`): likewise on the vector that meets the output layer.
+        recurrent_dropout (`float`): DropConnect on the hidden-to-hidden weights.
+            All five are those of Merity et al. 2017, *Regularizing and Optimizing LSTM Language Models*.
+        initializer_range (`float`): embeddings start uniform in plus or minus this.
+
+    Raises:
+        ValueError: for an unknown `cell_type`, naming the known ones.
+    """
+
+    model_type = "tang_rnn"
+
+    vocab_size: int = 8192
+    cell_type: str = "lstm"
+    embedding_size: int = 256
+    hidden_size: int = 512
+    num_hidden_layers: int = 1
+    embedding_dropout: float = 0.0
+    input_dropout: float = 0.0
+    hidden_dropout: float = 0.0
+    output_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    initializer_range: float = 0.1
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = 1
+    eos_token_id: int | list[int] | None = 2
+    use_cache: bool = True
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self, **kwargs):
+        if self.cell_type not in STATES_PER_CELL:
+            raise ValueError(f"cell_type must be one of {', '.join(STATES_PER_CELL)}, not {self.cell_type!r}")
+        for size in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers"):
+            if getattr(self, size) < 1:
+                raise ValueError(f"{size} must be at least 1, not {getattr(self, size)}")
+        super().__post_init__(**kwargs)
+
+    @property
+    def number_of_states(self) -> int:
+        """Tensors in one layer's past state."""
+        return STATES_PER_CELL[self.cell_type]
+
+    @property
+    def layer_types(self) -> list[str]:
+        """What transformers' caches call a layer whose past is a state of constant size."""
+        return ["linear_attention"] * self.num_hidden_layers
+
+
+__all__ = ["TangRNNConfig"]

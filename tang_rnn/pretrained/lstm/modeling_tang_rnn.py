@@ -1,0 +1,423 @@
+"""The TangRNN language model: embedding, recurrent layers, projection, tied output layer.
+
+Shapes in the comments: B rows, T time steps, E embedding_size, H hidden_size, V vocab_size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from transformers import GenerationMixin, PreTrainedModel
+from transformers import initialization as init
+from transformers.cache_utils import Cache, LinearAttentionLayer
+from transformers.utils import ModelOutput
+
+from .configuration_tang_rnn import TangRNNConfig
+
+# A new cell is one entry here and one in configuration_tang_rnn: torch's layer, the function beneath it that takes the
+# weights as arguments (DropConnect needs that), and the one for a single step.
+CELLS = {
+    "rnn": (nn.RNN, torch.rnn_tanh, torch.rnn_tanh_cell),
+    "lstm": (nn.LSTM, torch.lstm, torch.lstm_cell),
+    "gru": (nn.GRU, torch.gru, torch.gru_cell),
+}
+
+
+@dataclass
+class TangRNNOutput(ModelOutput):
+    """
+    Attributes:
+        last_hidden_state (`torch.FloatTensor` of shape `(B, T, E)`): what the output layer is applied to.
+        cache_params (`Cache`): the past state after the last step, to be passed to the next call.
+        hidden_states (`tuple(torch.FloatTensor)`): the embedding `(B, T, E)` and each layer's output `(B, T, H)`.
+    """
+
+    last_hidden_state: torch.FloatTensor | None = None
+    cache_params: Cache | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+
+
+@dataclass
+class TangRNNCausalLMOutput(ModelOutput):
+    """
+    Attributes:
+        loss (`torch.FloatTensor` of shape `()`): mean cross entropy in nats, when labels were given.
+        logits (`torch.FloatTensor` of shape `(B, T, V)`): None where `return_logits=False` asked for the loss alone.
+        cache_params (`Cache`): the past state after the last step, to be passed to the next call.
+        hidden_states (`tuple(torch.FloatTensor)`): the embedding `(B, T, E)` and each layer's output `(B, T, H)`.
+    """
+
+    loss: torch.FloatTensor | None = None
+    logits: torch.FloatTensor | None = None
+    cache_params: Cache | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+
+
+def locked_dropout(x: torch.Tensor, p: float, training: bool) -> torch.Tensor:
+    """Dropout with one mask per row for all its time steps (Gal & Ghahramani 2016). x: (B, T, features)."""
+    if not training or p == 0:
+        return x
+    return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), p)
+
+
+class LinearCrossEntropy(torch.autograd.Function):
+    """Summed cross entropy of a linear output layer that never holds all logits at once.
+
+    The gradient is computed in the same pass as the loss, a block of rows at a time: the block's logits stay in the
+    processor's cache, which is what makes it faster than ``cross_entropy(linear(x))`` on large vocabularies.
+    Method: Hsu et al. 2024, *Liger Kernel*, section 3.2.
+
+    hidden: (N, E), weight: (V, E), labels: (N,) without ignored ones. Returns a scalar.
+    """
+
+    BLOCK = 256  # rows: 256 x 6,500 float32 logits are 6.6 MB
+
+    @staticmethod
+    def forward(ctx, hidden, weight, labels):
+        loss = hidden.new_zeros((), dtype=torch.float32)
+        needed = ctx.needs_input_grad
+        grad_hidden = torch.empty_like(hidden) if needed[0] else None
+        grad_weight = torch.zeros_like(weight) if needed[1] else None
+        for start in range(0, len(labels), LinearCrossEntropy.BLOCK):
+            rows = slice(start, start + LinearCrossEntropy.BLOCK)
+            logits = (hidden[rows] @ weight.T).float()  # (n, V)
+            target = labels[rows, None]
+            loss -= logits.gather(1, target).sum()
+            largest = logits.amax(1, keepdim=True)
+            softmax = logits.sub_(largest).exp_()  # in place, and a single pass of exp for loss and gradient
+            total = softmax.sum(1, keepdim=True)
+            loss += (total.log() + largest).sum()
+            if needed[0] or needed[1]:
+                delta = softmax.div_(total)
+                delta.scatter_add_(1, target, delta.new_full(target.shape, -1.0))  # softmax - one-hot
+                delta = delta.to(hidden.dtype)
+                if needed[0]:
+                    torch.mm(delta, weight, out=grad_hidden[rows])
+                if needed[1]:
+                    grad_weight.addmm_(delta.T, hidden[rows])
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return tuple(None if grad is None else grad * grad_loss for grad in ctx.saved_tensors) + (None,)
+
+
+class TangRNNLayer(nn.Module):
+    """One recurrent layer: torch's own, with DropConnect on its hidden-to-hidden weights while training."""
+
+    def __init__(self, config: TangRNNConfig, input_size: int):
+        super().__init__()
+        layer_class, self.function, self.step = CELLS[config.cell_type]
+        self.cell = layer_class(input_size, config.hidden_size, batch_first=True)
+        self.recurrent_dropout = config.recurrent_dropout
+
+    def forward(
+        self, x: torch.Tensor, state: tuple[torch.Tensor, ...] | None, lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """x: (B, T, in), state: tensors (1, B, H), lengths: (B,) on the CPU where rows end early.
+
+        Returns the outputs (B, T, H) and the state after each row's last step.
+        """
+        cell = self.cell
+        is_tuple = isinstance(cell, nn.LSTM)
+        if state is None:
+            zeros = x.new_zeros(1, x.shape[0], cell.hidden_size)
+            state = (zeros, zeros) if is_tuple else (zeros,)
+        weights = [cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0]
+        if lengths is not None:
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            output, new_state = cell(packed, state if is_tuple else state[0])
+            output, _ = pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
+        elif self.training and self.recurrent_dropout > 0:
+            weights[1] = F.dropout(weights[1], self.recurrent_dropout)
+            # has_biases, num_layers, dropout, train, bidirectional, batch_first
+            options = True, 1, 0.0, True, False, True
+            output, *new_state = self.function(x, state if is_tuple else state[0], weights, *options)
+            return output, tuple(new_state)
+        elif x.shape[1] == 1:
+            # oneDNN lays out an LSTM's weights anew at each call, which takes five times as long as the step itself.
+            previous = tuple(tensor[0] for tensor in state)
+            new_state = self.step(x[:, 0], previous if is_tuple else previous[0], *weights)
+            new_state = tuple(tensor[None] for tensor in new_state) if is_tuple else new_state[None]
+            output = new_state[0][0][:, None] if is_tuple else new_state[0][:, None]
+        else:
+            output, new_state = cell(x, state if is_tuple else state[0])
+        return output, new_state if is_tuple else (new_state,)
+
+
+class TangRNNPreTrainedModel(PreTrainedModel):
+    config_class = TangRNNConfig
+    base_model_prefix = "model"
+    _no_split_modules = ["TangRNNLayer"]
+    _is_stateful = True  # the past cannot be cropped, so no assisted decoding
+    supports_gradient_checkpointing = False  # the recurrence runs inside one torch call
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info=False, **kwargs):
+        """As transformers' own, but that only safetensors are read and that missing weights are an error.
+
+        Whoever asks for `output_loading_info`, for `ignore_mismatched_sizes`, or passes a `state_dict` judges for
+        himself what the file lacks.
+
+        Raises:
+            OSError: there is no safetensors file (a pickle is not opened), or it is broken.
+            RuntimeError: its weights have other shapes than the configuration says, or are another model's.
+        """
+        kwargs.setdefault("use_safetensors", True)
+        try:
+            model, info = super().from_pretrained(
+                pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
+            )
+        except SafetensorError as error:
+            raise OSError(
+                f"The weights file of {pretrained_model_name_or_path} is broken or cut short: {error}"
+            ) from error
+        if output_loading_info:
+            return model, info
+        if info["missing_keys"] and not kwargs.get("ignore_mismatched_sizes") and kwargs.get("state_dict") is None:
+            raise RuntimeError(
+                f"{pretrained_model_name_or_path} does not hold the weights of a {cls.__name__}: it lacks "
+                + ", ".join(sorted(info["missing_keys"]))
+            )
+        return model
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        if isinstance(module, nn.Embedding):
+            init.uniform_(module.weight, -self.config.initializer_range, self.config.initializer_range)
+        elif isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.RNNBase):
+            bound = 1 / math.sqrt(module.hidden_size)
+            init.uniform_(module.weight_ih_l0, -bound, bound)
+            # One orthogonal block per gate keeps gradients alive over a whole poem (Saxe et al. 2014).
+            gates = module.weight_hh_l0.split(module.hidden_size)
+            init.copy_(module.weight_hh_l0, torch.cat([nn.init.orthogonal_(torch.empty_like(gate)) for gate in gates]))
+            init.zeros_(module.bias_hh_l0)
+            bias = torch.zeros_like(module.bias_ih_l0)
+            if isinstance(module, nn.LSTM):  # remember at first (Jozefowicz et al. 2015): the forget gate is the second
+                bias[module.hidden_size : 2 * module.hidden_size] = 1
+            init.copy_(module.bias_ih_l0, bias)
+
+
+class TangRNNModel(TangRNNPreTrainedModel):
+    """Characters in, for each time step the vector that the output layer compares with every character's embedding."""
+
+    def __init__(self, config: TangRNNConfig):
+        super().__init__(config)
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.embedding_size)
+        widths = [config.embedding_size] + [config.hidden_size] * config.num_hidden_layers
+        self.layers = nn.ModuleList(TangRNNLayer(config, width) for width in widths[:-1])
+        self.projection = nn.Linear(config.hidden_size, config.embedding_size)
+        self.post_init()
+
+    def get_input_embeddings(self):
+        return self.embed_tokens
+
+    def set_input_embeddings(self, value):
+        self.embed_tokens = value
+
+    def embed(self, input_ids: torch.LongTensor) -> torch.Tensor:
+        """(B, T) -> (B, T, E), while training with whole characters dropped."""
+        weight = self.embed_tokens.weight
+        if self.training and self.config.embedding_dropout > 0:
+            keep = F.dropout(weight.new_ones(weight.shape[0], 1), self.config.embedding_dropout)
+            return F.embedding(input_ids, weight) * F.embedding(input_ids, keep)
+        return self.embed_tokens(input_ids)
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        cache_params: Cache | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs,
+    ) -> TangRNNOutput | tuple:
+        """
+        Args:
+            input_ids: (B, T), or inputs_embeds: (B, T, E), not both.
+            attention_mask: (B, T), 0 where a position is padding, on whichever side: it leaves the state as it is.
+            cache_params: the past state as an earlier call returned it; it is updated in place.
+            use_cache: whether to return the past state (default: config.use_cache, but not while training).
+        """
+        config = self.config
+        use_cache = use_cache if use_cache is not None else (config.use_cache and not self.training)
+        return_dict = return_dict if return_dict is not None else config.return_dict
+        if output_hidden_states is None:
+            output_hidden_states = config.output_hidden_states
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("You must specify exactly one of input_ids or inputs_embeds")
+        if inputs_embeds is None:
+            inputs_embeds = self.embed(input_ids)
+        if use_cache and cache_params is None:
+            cache_params = Cache(
+                layers=[LinearAttentionLayer(config.number_of_states) for _ in range(config.num_hidden_layers)]
+            )
+
+        x = locked_dropout(inputs_embeds, config.input_dropout, self.training)
+        lengths = order = empty = None
+        if attention_mask is not None:
+            attention_mask = attention_mask[:, -x.shape[1] :].to(x.device)  # generate() passes the past's mask too
+            if not bool(attention_mask.all()):
+                # Bring each row's real positions to its front, in order, and run only those.
+                order = attention_mask.ne(0).int().argsort(dim=1, descending=True, stable=True)
+                lengths = attention_mask.ne(0).sum(1)
+                empty = lengths.eq(0)[None, :, None]  # torch packs no empty row: run one step, then undo it
+                lengths = lengths.clamp(min=1).cpu()
+                x = x.gather(1, order[..., None].expand_as(x))
+
+        all_hidden_states = (inputs_embeds,) if output_hidden_states else None
+        back = None if order is None else order.argsort(dim=1)
+        for index, layer in enumerate(self.layers):
+            if index:
+                x = locked_dropout(x, config.hidden_dropout, self.training)
+            state = self._past_state(cache_params, index, x)
+            x, new_state = layer(x, state, lengths)
+            if cache_params is not None:
+                if empty is not None and empty.any():
+                    old = state or tuple(torch.zeros_like(tensor) for tensor in new_state)
+                    new_state = tuple(torch.where(empty, o, n) for o, n in zip(old, new_state))
+                for number, tensor in enumerate(new_state):
+                    cache_params.update_recurrent_state(tensor[0], index, number)
+                    cache_params.layers[index].has_previous_state[number] = True
+            if output_hidden_states:
+                all_hidden_states += (x if back is None else x.gather(1, back[..., None].expand_as(x)),)
+        x = self.projection(x)
+        if back is not None:
+            x = x.gather(1, back[..., None].expand_as(x))
+        x = locked_dropout(x, config.output_dropout, self.training)
+
+        cache_params = cache_params if use_cache else None
+        if not return_dict:
+            return tuple(value for value in (x, cache_params, all_hidden_states) if value is not None)
+        return TangRNNOutput(last_hidden_state=x, cache_params=cache_params, hidden_states=all_hidden_states)
+
+    def _past_state(self, cache_params: Cache | None, index: int, x: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+        """The layer's past state as torch's layers take it, tensors (1, B, H), or None at the beginning."""
+        if cache_params is None or cache_params.get_recurrent_state(index) is None:
+            return None
+        state = tuple(cache_params.get_recurrent_state(index, n)[None] for n in range(self.config.number_of_states))
+        # cuDNN and autograd keep what they are given, and the cache is written in place: hand them a copy.
+        return tuple(tensor.to(x.dtype, copy=torch.is_grad_enabled()) for tensor in state)
+
+
+class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
+    """TangRNNModel with an output layer tied to the embedding: a character-level language model of Tang poetry."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+
+    def __init__(self, config: TangRNNConfig):
+        super().__init__(config)
+        self.model = TangRNNModel(config)
+        self.lm_head = nn.Linear(config.embedding_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        # The past is a state, not keys and values: the model makes its own cache and hands it on as cache_params.
+        return False
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids,
+        inputs_embeds=None,
+        cache_params=None,
+        use_cache=None,
+        attention_mask=None,
+        is_first_iteration=False,
+        **kwargs,
+    ):
+        """A `cache_params` given to `generate` is the past that `input_ids` follow: it is read on from there.
+
+        As in `forward`, what the state has seen is not passed again. The last token `generate` returned has not been
+        read yet, so a poem goes on with `generate(output.sequences[:, -1:], cache_params=output.past_key_values)`.
+
+        Raises:
+            ValueError: a past state with `use_cache=False`, which would read the new tokens again at every step.
+        """
+        if cache_params is not None and not use_cache:
+            raise ValueError("cache_params needs use_cache=True: the past state is updated at every step")
+        inputs = super().prepare_inputs_for_generation(
+            input_ids,
+            inputs_embeds=inputs_embeds,
+            cache_params=cache_params,
+            use_cache=use_cache,
+            attention_mask=attention_mask,
+            is_first_iteration=is_first_iteration,
+            **kwargs,
+        )
+        if cache_params is not None and not is_first_iteration:
+            inputs["attention_mask"] = None  # the new character is never padding
+        return inputs
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        cache_params: Cache | None = None,
+        labels: torch.LongTensor | None = None,
+        shift_labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        return_logits: bool = True,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> TangRNNCausalLMOutput | tuple:
+        """
+        Args:
+            labels: (B, T), the input itself with -100 where the loss looks away; shifted inside.
+            shift_labels: (B, T), instead of labels: already shifted, as training split along T hands them over.
+            logits_to_keep: how many of the last positions to compute logits for (0: all), or which.
+            return_logits: False to have the loss alone, without ever holding the logits of a whole batch.
+            num_items_in_batch: what to divide the summed loss by (default: the number of labels counted).
+            The others as in [`TangRNNModel.forward`].
+        """
+        return_dict = return_dict if return_dict is not None else self.config.return_dict
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            cache_params=cache_params,
+            use_cache=use_cache,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+        )
+        hidden = outputs.last_hidden_state
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(hidden[:, keep, :]) if return_logits else None
+
+        loss = None
+        if labels is not None or shift_labels is not None:
+            target = (labels[:, 1:] if shift_labels is None else shift_labels).to(hidden.device)
+            counted = target.ne(-100)
+            steps = slice(target.shape[1])  # after the last step of a row there is nothing to predict
+            if return_logits:
+                total = F.cross_entropy(logits[:, steps][counted].float(), target[counted], reduction="sum")
+            else:
+                total = LinearCrossEntropy.apply(hidden[:, steps][counted], self.lm_head.weight, target[counted])
+            loss = total / (counted.sum() if num_items_in_batch is None else num_items_in_batch)
+
+        if not return_dict:
+            values = (loss, logits, outputs.cache_params, outputs.hidden_states)
+            return tuple(value for value in values if value is not None)
+        return TangRNNCausalLMOutput(
+            loss=loss, logits=logits, cache_params=outputs.cache_params, hidden_states=outputs.hidden_states
+        )
+
+
+__all__ = ["TangRNNForCausalLM", "TangRNNModel", "TangRNNPreTrainedModel"]
