@@ -1,8 +1,10 @@
 """Where the command ``tang-rnn`` starts: runs tang_rnn/cli.py without importing the package (and torch) first."""
 
+import importlib.util
 import runpy
 from pathlib import Path
 
 
 def main() -> int:
-    return runpy.run_path(str(Path(__file__).with_name("tang_rnn") / "cli.py"), run_name="tang_rnn_cli")["main"]()
+    package = importlib.util.find_spec("tang_rnn")  # finds it, installed or in a checkout, and does not run it
+    return runpy.run_path(str(Path(package.origin).with_name("cli.py")), run_name="tang_rnn_cli")["main"]()

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,14 @@ def test_help_comes_without_torch_gradio_or_datasets():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "write" in done.stdout and "check" in done.stdout
+
+
+def test_the_installed_command_runs_anywhere(tmp_path):
+    """As pip installed it, from a folder that is not the checkout: that is where users call it."""
+    command = Path(sysconfig.get_path("scripts")) / "tang-rnn"
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    done = subprocess.run([command, "check", text], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "五绝仄起首句不入韵" in done.stdout, done.stderr
 
 
 def test_importing_the_package_loads_neither_gradio_nor_datasets():
