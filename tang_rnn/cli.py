@@ -11,8 +11,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-CELLS = ("rnn", "lstm", "gru")
-
 
 class _Parser(argparse.ArgumentParser):
     """One line for what is wrong, not the whole usage."""
@@ -120,7 +118,7 @@ def _write(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _compare(arguments: argparse.Namespace) -> Iterator[str]:
-    from tang_rnn.poet import TangPoet
+    from tang_rnn.poet import CELLS, TangPoet
 
     seed = arguments.seed
     for cell in CELLS:
