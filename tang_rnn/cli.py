@@ -135,7 +135,8 @@ def _show(poem, arguments: argparse.Namespace, last: bool) -> str:
     shown = poem.traditional() if arguments.traditional else poem
     if arguments.json:
         return json.dumps(shown.to_dict(), ensure_ascii=False)
-    return str(shown) if last else f"{shown}\n"
+    note = f"\n(not new, but a line of the 全唐诗: {' '.join(shown.quotes)})" if shown.quotes else ""
+    return f"{shown}{note}" if last else f"{shown}{note}\n"
 
 
 def _check(arguments: argparse.Namespace) -> Iterator[str]:

@@ -20,6 +20,7 @@ from . import prosody
 from .constraints import Plan, RuleConflict, Rules, VerseConstraint, Vocabulary
 from .forms import COMMA, FORMS, STOP, classify, split_lines
 from .modeling_tang_rnn import TangRNNForCausalLM
+from .quotations import corpus_lines
 from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
 
 CELLS = ("rnn", "lstm", "gru")
@@ -69,6 +70,15 @@ class Poem:
         """What the judge says; see :func:`tang_rnn.prosody.check`."""
         return prosody.check(self.text, self.form)
 
+    @cached_property
+    def quotes(self) -> list[str]:
+        """Those of its lines that stand in the corpus, word for word, whoever put them here: old lines, not new ones.
+
+        A line shorter than four characters does not count; see :mod:`tang_rnn.quotations`.
+        """
+        known = corpus_lines()
+        return [line for line in self.lines if line in known]
+
     def __str__(self) -> str:
         """A couplet a line."""
         return self.text.replace(STOP, STOP + "\n").rstrip("\n")
@@ -76,7 +86,10 @@ class Poem:
     def traditional(self) -> Poem:
         """The same poem in traditional characters (OpenCC)."""
         names = ("text", "opening", "title", "poet")
-        return replace(self, **{name: to_traditional(getattr(self, name)) for name in names})
+        poem = replace(self, **{name: to_traditional(getattr(self, name)) for name in names})
+        # The index has simplified characters, and the way back to them is not always clear.
+        poem.__dict__["quotes"] = [new for new, old in zip(poem.lines, self.lines) if old in self.quotes]
+        return poem
 
     def to_dict(self) -> dict:
         """Ready for ``json.dumps``, with the keys of the command's --json."""
@@ -89,6 +102,7 @@ class Poem:
             "opening": self.opening,
             "seed": self.seed,
             "log_prob": round(self.log_prob, 4),
+            "quotes": self.quotes,
             "prosody": {
                 "pattern": judged.pattern,
                 "rhyme_group": judged.rhyme_group,

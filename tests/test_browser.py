@@ -122,6 +122,13 @@ def test_a_link_reopens_the_same_poem(visit):
     assert page.input_value("[data-form=write] [name=poet]") == "李白"
 
 
+def test_an_old_line_is_named_below_the_poem(visit):
+    page = visit(opening="会当凌绝顶", form="五绝", regulated="0", seed="1", script="t")
+    expect(page.locator("[data-colophon]")).to_contain_text("旧句，见《全唐诗》：會當凌絕頂")
+    english = visit(locale="en-US", tab="compare", opening="会当凌绝顶", form="五绝", regulated="0", seed="1")
+    expect(english.locator("[data-cell=rnn] .numbers")).to_contain_text("an old line, in the 全唐诗: 会当凌绝顶")
+
+
 def test_another_again_copy_picture_and_script(visit):
     page = visit(opening="风", seed=5)
     page.wait_for_selector(DONE)

@@ -1,7 +1,7 @@
 // Acrostic: a name or phrase in, a poem that hides it out.
 
 import { call } from "./api.js";
-import { Sheet, linesOf } from "./sheet.js";
+import { Sheet, linesOf, oldLines } from "./sheet.js";
 import { $, address, choose, clip, excuse, seedOf, t, ui } from "./ui.js";
 
 export default function setUp({ inspect }) {
@@ -16,6 +16,8 @@ export default function setUp({ inspect }) {
       tail: data.get("tail") === "1", regulated: data.has("regulated"),
     };
   };
+
+  const details = () => current && ($(".colophon", under).textContent = oldLines(current));
 
   async function compose(seed = null) {
     const asked = values(), own = ++turn;
@@ -33,6 +35,7 @@ export default function setUp({ inspect }) {
       if (own !== turn) return;
       sheet.sign(poem.cell);
       under.hidden = false;
+      details();
       address({ tab: "acrostic", ...asked, tail: asked.tail ? "1" : "", regulated: asked.regulated ? "1" : "0", seed: poem.seed });
       $("[data-live]").textContent = linesOf(poem.text).join(" ");
     } catch (error) {
@@ -57,7 +60,7 @@ export default function setUp({ inspect }) {
     inside: () => inspect(current),
   };
   for (const element of under.querySelectorAll("[data-act]")) element.addEventListener("click", () => current && acts[element.dataset.act]());
-  ui.root.addEventListener("spoken", () => current || sheet.clear({ hint: t("hint_acrostic") }));
+  ui.root.addEventListener("spoken", () => details() ?? sheet.clear({ hint: t("hint_acrostic") }));
   return {
     open(parameters) {
       choose(form, parameters);

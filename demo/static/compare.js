@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { curves } from "./charts.js";
 import { h } from "./dom.js";
-import { Sheet } from "./sheet.js";
+import { Sheet, oldLines } from "./sheet.js";
 import { $, CELLS, address, choices, choose, excuse, seedOf, t, ui } from "./ui.js";
 import { after } from "./write.js";
 
@@ -34,6 +34,7 @@ export default function setUp({ inspect }) {
         log.kept_validation_loss && [t("validation_loss"), log.kept_validation_loss.toFixed(2)],
       ].filter(Boolean);
       numbers.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));
+      if (poem && oldLines(poem)) numbers.append(h("dd", { class: "wide" }, oldLines(poem)));
       if (poem) numbers.append(h("dd", { class: "wide" }, h("button", { type: "button", class: "link", onclick: () => inspect(poem) }, t("look_inside"))));
     }
     $("[data-curves]").replaceChildren(curves(

@@ -1,6 +1,7 @@
 // A poem as set: the sheet on the page, written character by character, and the same sheet as a picture.
 
 import { calm, h, sleep } from "./dom.js";
+import { t } from "./ui.js";
 
 export const SEALS = { lstm: "長憶之印", gru: "門控之印", rnn: "循環之印" };
 const FIXED = { 五绝: [4, 5], 七绝: [4, 7], 五律: [8, 5], 七律: [8, 7] };
@@ -8,6 +9,12 @@ const PACE = 55; // milliseconds a character, so that the eye can follow the bru
 
 /** The text as lines with their marks. */
 export const linesOf = (text) => text.match(/[^，。]+[，。]?|[，。]/g) ?? [];
+
+/** A word on the lines that are not new but stand in the corpus, or "". `text` is the poem in the script on the page. */
+export function oldLines(poem, text = poem.text) {
+  const lines = poem.quotes && linesOf(text).filter((_, index) => poem.quotes.includes(poem.lines[index]));
+  return lines?.length ? t("quotes", { lines: lines.map((line) => line.replace(/[，。]/, "")).join(" ") }) : "";
+}
 
 const seal = (cell) =>
   h("span", { class: "seal four", role: "img", "aria-label": SEALS[cell] }, [...SEALS[cell]].map((char) => h("b", {}, char)));

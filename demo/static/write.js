@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { h } from "./dom.js";
-import { Sheet, linesOf, picture } from "./sheet.js";
+import { Sheet, linesOf, oldLines, picture } from "./sheet.js";
 import { $, $$, address, choices, choose, clip, excuse, seedOf, t, translate, ui } from "./ui.js";
 
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
@@ -45,6 +45,7 @@ export default function setUp({ inspect }) {
       prosody.pattern ?? current.form,
       prosody.rhyme_group && t("rhymes_in", { group: prosody.rhyme_group }),
       current.cell.toUpperCase(), t("seed_is", { seed }), t("likelihood_is", { value: per_character.toFixed(2) }),
+      oldLines(current, shown(current)),
     ].filter(Boolean).join(" · ");
     $("[data-drafts]").replaceChildren(...drafts.map((poem, index) =>
       h("button", { type: "button", "aria-pressed": String(poem === current), onclick: () => present(poem, true) }, t("draft", { number: index + 1 }))));
