@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing, suppress
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     write = writing("write", "write poems")
     write.add_argument("--cell", default="lstm", metavar="CELL", help="rnn, lstm (default), gru, a folder or a Hub id")
     write.add_argument("--count", type=_positive, default=1, metavar="N", help="how many poems")
+    write.add_argument(
+        "--out", metavar="FILE", help="JSON lines into a file; where FILE has some of the poems, it is gone on with"
+    )
     writing("compare", "write one poem with each of the three cells")
 
     check = commands.add_parser("check", help="judge any poem's form, tones and rhyme", description="Judge any poem.")
@@ -104,17 +108,54 @@ def _options(arguments: argparse.Namespace) -> dict:
 
 
 def _write(arguments: argparse.Namespace) -> Iterator[str]:
-    from tang_rnn.poet import LARGEST_BATCH, TangPoet
+    from tang_rnn.poet import TangPoet
 
     poet = TangPoet.from_pretrained(arguments.cell)
+    if arguments.out:
+        with closing(_poem_file(arguments, poet)) as file:
+            for poem in _poems(arguments, poet, file.seed, done=len(file)):
+                file.append((poem.traditional() if arguments.traditional else poem).to_dict())
+        return
     seed = poet.new_seed() if arguments.seed is None else arguments.seed
-    candidates = arguments.candidates or 8
-    at_once = max(1, LARGEST_BATCH // candidates)
-    for first in range(0, arguments.count, at_once):  # in portions, so that many poems take no more memory than few
-        count = min(at_once, arguments.count - first)
-        poems = poet.write([arguments.opening], seed=seed + first, count=count, **_options(arguments))
-        for number, poem in enumerate(poems, first):
-            yield _show(poem, arguments, last=number + 1 == arguments.count)
+    for number, poem in enumerate(_poems(arguments, poet, seed), 1):
+        yield _show(poem, arguments, last=number == arguments.count)
+
+
+def _poems(arguments: argparse.Namespace, poet, seed: int, done: int = 0) -> Iterator:
+    """The poems asked for without the first `done`, and on a terminal that shows none of them a progress bar."""
+    from tqdm import tqdm
+
+    from tang_rnn.poet import LARGEST_BATCH
+
+    hidden = arguments.out or not sys.stdout.isatty()
+    at_once = max(1, LARGEST_BATCH // (arguments.candidates or 8))
+    with tqdm(
+        total=arguments.count,
+        initial=min(done, arguments.count),
+        unit=" poems",
+        disable=not (hidden and arguments.count > 1 and sys.stderr.isatty()),
+    ) as progress:
+        # In portions, so that many poems take no more memory than few; to go on, the portion begun is written again.
+        for first in range(done - done % at_once, arguments.count, at_once):
+            count = min(at_once, arguments.count - first)
+            poems = poet.write([arguments.opening], seed=seed + first, count=count, **_options(arguments))
+            for poem in poems[max(done - first, 0) :]:
+                yield poem
+                progress.update()
+
+
+def _poem_file(arguments: argparse.Namespace, poet):
+    """The file of --out, with what its poems are written with."""
+    from tang_rnn import __version__
+    from tang_rnn.poem_file import PoemFile
+
+    given = _options(arguments) | {"opening": arguments.opening, "traditional": arguments.traditional}
+    options = {name: value for name, value in given.items() if value not in (None, "") and value is not False}
+    options |= {"cell": arguments.cell, "weights": poet.fingerprint, "version": __version__}
+    file = PoemFile(arguments.out, options, arguments.seed)
+    if file.seed is None:
+        file.seed = poet.new_seed()
+    return file
 
 
 def _compare(arguments: argparse.Namespace) -> Iterator[str]:
@@ -200,9 +241,19 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has had enough, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # a full disk, a folder that is not there
+        _drop_output()
+        print(f"tang-rnn: {error.filename or 'cannot write'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _drop_output() -> None:
+    """What is left for an output that takes no more goes nowhere, not into an error at exit."""
+    with suppress(OSError):  # no real file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _quiet() -> None:

@@ -6,6 +6,7 @@ print(poet.write("春", form="五绝", seed=7))
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -230,6 +231,14 @@ class TangPoet:
     def cell(self) -> str:
         """The name of its recurrent cell."""
         return self.model.config.cell_type
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that tell its weights from others."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

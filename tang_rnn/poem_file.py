@@ -1,0 +1,112 @@
+"""PoemFile: poems as JSON lines in a file that an interrupted run goes on with.
+
+Each line is a poem and the options it was written with, so the file alone says how to go on: poem n has the seed of the
+first plus n. A line is written in one piece; whatever stands behind the last line break was cut and is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+LONGEST_LINE = 2**20  # bytes; a line of this length is no poem
+BEGINNING = b'{"text": '
+
+
+class PoemFile:
+    """Poems appended to a file, the first of them at `len(file)`.
+
+    Args:
+        path: of the file; it comes into being with its first poem.
+        options: what the poems are written with, as JSON has it; stands in each line.
+        seed: of the first poem; None: the file's own, if it has one.
+
+    Attributes:
+        seed: of the first poem; None where neither the caller nor the file says it.
+
+    Raises:
+        ValueError: the file holds something else, poems of other options or another seed, or is being written.
+        OSError: it cannot be read or written.
+    """
+
+    def __init__(self, path: str | Path, options: dict, seed: int | None = None):
+        self.path, self.options, self.seed = Path(path), json.loads(json.dumps(options)), seed
+        self.count = self.end = 0  # poems, and bytes of their lines
+        self.file = None
+        if self.path.exists():
+            self._open("r+b")
+            try:
+                self._read()
+            except BaseException:
+                self.close()
+                raise
+
+    def __len__(self) -> int:
+        return self.count
+
+    def append(self, poem: dict) -> None:
+        """Writes one poem, the next in number."""
+        if self.file is None:
+            self._open("xb")
+        line = json.dumps(poem | {"options": self.options}, ensure_ascii=False).encode() + b"\n"
+        left = line
+        try:
+            while left:  # a disk that fills up takes a part first and refuses the rest
+                left = left[self.file.write(left) :]
+        except OSError:
+            self.file.truncate(self.end)
+            raise
+        self.count, self.end = self.count + 1, self.end + len(line)
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    def _open(self, mode: str) -> None:
+        if self.path.exists() and not stat.S_ISREG(self.path.stat().st_mode):
+            raise ValueError(f"{self.path} is no regular file")
+        self.file = open(self.path, mode, buffering=0)  # noqa: SIM115
+        try:
+            import fcntl
+        except ImportError:  # not on this system: two runs on one file are then the caller's care
+            return
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.file.close()
+            raise ValueError(f"another run is writing {self.path}") from None
+
+    def _read(self) -> None:
+        """Counts the poems, makes sure they are ours, and drops a last line that was cut."""
+        with open(self.path, "rb") as lines:
+            while line := lines.readline(LONGEST_LINE):
+                if not line.endswith(b"\n"):
+                    if not line.startswith(BEGINNING[: len(line)]):
+                        raise ValueError(f"{self.path} holds something other than poems; name another file")
+                    break
+                self._check(line)
+                self.count, self.end = self.count + 1, self.end + len(line)
+        self.file.truncate(self.end)
+        self.file.seek(self.end)
+
+    def _check(self, line: bytes) -> None:
+        where = f"line {self.count + 1} of {self.path}"
+        try:
+            poem = json.loads(line)
+            seed, options = int(poem["seed"]), poem["options"]
+            theirs = {name: options.get(name) for name in [*options, *self.options]}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise ValueError(f"{where} is no poem of `write --out`; name another file") from None
+        for name, value in theirs.items():
+            if value != (ours := self.options.get(name)):
+                was, now = ("not given" if each is None else repr(each) for each in (value, ours))
+                raise ValueError(f"{where} was written with other options: {name} was {was}, now it is {now}")
+        if not self.count and self.seed is None:
+            self.seed = seed
+        if seed != self.seed + self.count:
+            what = f"begins with seed {seed}, not {self.seed}" if not self.count else f"has seed {seed} out of turn"
+            raise ValueError(f"{where} {what}; name another file")
+
+
+__all__ = ["PoemFile"]
