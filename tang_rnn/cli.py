@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         hints.add_argument("--title", default="", help="a title or theme, such as 送别")
         drawing = sub.add_argument_group("drawing")
         drawing.add_argument("--seed", type=int, help="same seed, same poem; default: another each time")
-        drawing.add_argument("--candidates", type=_positive, metavar="N", help="write N, keep the likeliest")
+        drawing.add_argument("--candidates", type=_positive, metavar="N", help="write N, keep the best")
         drawing.add_argument("--temperature", type=float, help="below 1 the expected, above 1 the unusual")
         drawing.add_argument("--top-k", type=int, help="draw from the K likeliest characters; 0: all")
         drawing.add_argument("--top-p", type=float, help="draw from the likeliest characters that make up this much")

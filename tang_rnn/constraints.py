@@ -59,6 +59,7 @@ class Rules:
         fixed: further characters, by (line, position), both from 1.
         avoid: characters that must not occur.
         no_repeat: how many characters must pass before one may recur; doubling (处处) is allowed. 0: no such rule.
+        distinct_ends: no two lines end in the same character, so that neither a line nor a rhyme word returns.
     """
 
     form: str | None = None
@@ -72,6 +73,7 @@ class Rules:
     fixed: Mapping[tuple[int, int], str] | tuple = ()
     avoid: str = ""
     no_repeat: int = 0
+    distinct_ends: bool = False
 
     def __post_init__(self):
         # As a tuple the rules can be hashed, and poems of the same rules share a plan.
@@ -390,6 +392,9 @@ class VerseConstraint(LogitsProcessor):
         self.banned = torch.zeros(len(plans), size, dtype=torch.bool)
         self.no_repeat = max(plan.no_repeat for plan in plans)
         self.windows = torch.tensor([plan.no_repeat for plan in plans])
+        # The slots whose character may not be one that ended a line; without a form any character may end a line.
+        self.distinct_ends = torch.zeros(len(plans), slots, dtype=torch.bool)
+        self.distinct = any(plan.rules.distinct_ends for plan in plans)
         self.lines = torch.zeros(len(plans), slots, dtype=torch.long)  # the line of each slot
         num_lines = max([1] + [plan.num_lines for plan in plans if not plan.free])
         self.regulated = any(not plan.free and plan.strings for plan in plans)
@@ -398,6 +403,7 @@ class VerseConstraint(LogitsProcessor):
         self.start = torch.full((len(plans), num_lines), _ALL)
         self.fitting = torch.full((len(plans), slots, 4), _ALL)
         self.reserved = torch.zeros(len(plans), size, dtype=torch.bool)  # rhyme words that are fixed further on
+        self.reserved_ends = torch.zeros(len(plans), size, dtype=torch.bool)  # and, for distinct ends, other line ends
         for row, plan in enumerate(plans):
             count = len(plan.kinds)
             self.kinds[row, :count] = torch.tensor(plan.kinds)
@@ -407,6 +413,10 @@ class VerseConstraint(LogitsProcessor):
                 self.fixed[row, slot] = token
                 if plan.rhymes[slot] in (RHYMES, MAY_RHYME):
                     self.reserved[row, token] = True
+                if plan.rules.distinct_ends and slot % plan.width == plan.width - 2:
+                    self.reserved_ends[row, token] = True
+            if plan.rules.distinct_ends:
+                self.distinct_ends[row] = True if plan.free else torch.arange(slots) % plan.width == plan.width - 2
             if plan.free:
                 continue
             self.lines[row] = (torch.arange(slots) // plan.width).clamp(max=plan.num_lines - 1)
@@ -424,6 +434,7 @@ class VerseConstraint(LogitsProcessor):
             self.start[row, plan.num_lines :] = _ALL
         self.fitting[:, :, 2:] = _ALL
         self.bans = bool(self.banned.any())
+        self.reserves_ends = bool(self.reserved_ends.any())
         self.device = torch.device("cpu")
 
     def _to(self, device: torch.device) -> None:
@@ -471,8 +482,10 @@ class VerseConstraint(LogitsProcessor):
         if bool((rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)).any()):
             allowed &= self._rhymes(plan, tokens, written, rhyme)
 
-        if self.no_repeat:
-            fresh = allowed.scatter(1, self._recent(plan, tokens, written, position), False)
+        if self.no_repeat or self.distinct:
+            fresh = allowed.scatter(1, self._used_up(plan, tokens, written, position), False)
+            if self.reserves_ends:
+                fresh &= ~(self.reserved_ends[plan] & self.distinct_ends[plan, position, None])
             allowed = torch.where(fresh.any(1, keepdim=True), fresh, allowed)
         fixed = self.fixed[plan, position]
         rows = fixed.ge(0)
@@ -541,15 +554,20 @@ class VerseConstraint(LogitsProcessor):
         oblique = rhyme.eq(MAY_RHYME)[:, None] & vocabulary.oblique_only
         return rhyming | oblique | ~(rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME))[:, None]
 
-    def _recent(self, plan, tokens, written, position) -> torch.Tensor:
-        """Characters that came too recently to come again: (B, S) tokens, filled up with one that never comes."""
+    def _used_up(self, plan, tokens, written, position) -> torch.Tensor:
+        """Characters that came too recently to come again, or, where a line ends, ended one before.
+
+        (B, S) tokens, filled up with one that never comes.
+        """
         index = torch.arange(tokens.shape[1], device=self.device)
         ago = position[:, None] - index  # 1 for the character before
         window = written & (ago <= self.windows[plan][:, None])
         before = tokens.roll(1, 1)
         doubled = tokens.eq(before) & index.gt(0)
         window &= ago.ne(1) | doubled  # 处 may follow 处, but not 处处
-        mark = tokens.eq(self.vocabulary.comma) | tokens.eq(self.vocabulary.stop)
+        mark = written & (tokens.eq(self.vocabulary.comma) | tokens.eq(self.vocabulary.stop))
+        if self.distinct:
+            window |= mark.roll(-1, 1) & self.distinct_ends[plan, position][:, None]
         return torch.where(window & ~mark, tokens, self.vocabulary.unused)
 
     def _free_kind(self, tokens, written, position) -> torch.Tensor:

@@ -268,8 +268,8 @@ class TangPoet:
             form: a name from ``FORMS``; None leaves it to the model, or to the rules (an acrostic of four is a 七绝).
             count: poems for each opening.
             seed: of the first poem; the next ones take the numbers after it. None: another each time.
-            candidates: how many are written for each poem, of which the likeliest is kept (default: 8 under tonal
-                rules, else 1).
+            candidates: how many are written for each poem, of which the best is kept, see :func:`rank` (default: 8
+                under tonal rules, else 1).
             poet: one to imitate, of ``tokenizer.poets``.
             title: a title or theme.
             regulated, pattern, rhyme, acrostic, acrostic_tail, avoid, num_lines: see :class:`Rules`.
@@ -351,7 +351,7 @@ class TangPoet:
             texts[name] = "".join(split_lines(text))
         asked = self._known(opening, "the opening")
         rules = Rules(**rules | texts)
-        rules = replace(rules, form=self._form(rules), no_repeat=NO_REPEAT)
+        rules = replace(rules, form=self._form(rules), no_repeat=NO_REPEAT, distinct_ends=True)
         if rules.kind is not None:
             asked = "".join(split_lines(asked))  # the form sets its own marks
             rules = replace(rules, opening=asked)
@@ -407,7 +407,7 @@ class TangPoet:
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def _write(self, jobs: list[_Job], sampling: Sampling, candidates: int) -> list[Poem]:
-        """The likeliest of the candidates of each job."""
+        """The best of the candidates of each job."""
         if sampling.num_beams > 1:
             return self._search(jobs, sampling)
         run = _Run(self, jobs, sampling, candidates)
@@ -533,10 +533,18 @@ class _Run:
                 return
 
     def poems(self) -> list[Poem]:
-        """Of each job the candidate with the highest probability per character."""
+        """Of each job the best candidate."""
         poems = [self.poet._poem(row, value) for row, value in zip(self.rows, self.log_probs.tolist())]
         groups = [poems[first : first + self.candidates] for first in range(0, len(poems), self.candidates)]
-        return [max(group, key=lambda poem: poem.log_prob / poem.characters) for group in groups]
+        return [max(group, key=rank) for group in groups]
+
+
+def rank(poem: Poem) -> tuple[int, float]:
+    """What the better of two candidates has more of: lines of its own first, then probability per character.
+
+    The likeliest lines of all are those the model has by heart, so probability alone would choose quotations.
+    """
+    return -len(poem.quotes), poem.log_prob / poem.characters
 
 
 class PoemStream:

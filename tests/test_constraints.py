@@ -186,3 +186,31 @@ def test_another_model_with_its_own_tokenizer(vocabulary):
 def test_a_wrong_number_of_rules_is_an_error(tokenizer):
     with pytest.raises(ValueError, match="no multiple"):
         VerseConstraint([Rules()] * 2, tokenizer).allowed(torch.ones(3, 4, dtype=torch.long))
+
+
+@pytest.mark.parametrize("form", [None, "五绝", "七律", "七古"])
+def test_no_line_ends_as_another_did(noise, tokenizer, vocabulary, form):
+    """With few characters to write by, ends return at once where nothing keeps them from it."""
+    avoid = "".join(characters_of(vocabulary)[100 if form is None else 30 :])
+
+    def repeated(**rules):
+        texts = generate(noise, tokenizer, Rules(form=form, avoid=avoid, **rules), num_return_sequences=16)
+        ends = [[line[-1] for line in split_lines(text)] for text in texts]
+        return sum(len(set(each)) < len(each) for each in ends)
+
+    assert repeated() > 0
+    assert repeated(distinct_ends=True, no_repeat=8) == 0
+
+
+def test_a_line_leaves_the_ends_that_are_asked_for_further_on(noise, tokenizer, vocabulary):
+    characters = characters_of(vocabulary)[:40]
+    rules = Rules(
+        form="七古",
+        num_lines=8,
+        distinct_ends=True,
+        fixed={(line, 7): char for line, char in zip((3, 6, 8), characters)},
+        avoid="".join(characters_of(vocabulary)[40:]),
+    )
+    for text in generate(noise, tokenizer, rules, num_return_sequences=40):
+        ends = [line[-1] for line in split_lines(text)]
+        assert len(set(ends)) == 8 and [ends[2], ends[5], ends[7]] == characters[:3]

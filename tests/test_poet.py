@@ -1,13 +1,14 @@
 """TangPoet writes what was asked for, the same again by the same seed, and says in words what it cannot do."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tang_rnn import PoetError, RuleConflict, TangPoet
 from tang_rnn.forms import FORMS, STOP
-from tang_rnn.poet import CELLS, Sampling
+from tang_rnn.poet import CELLS, Sampling, rank
 from tang_rnn.prosody import check
 
 
@@ -76,6 +77,22 @@ def test_candidates_keep_the_likeliest(poet):
     one = poet.write("春", form="五绝", seed=8, candidates=1)
     best = poet.write("春", form="五绝", seed=8, candidates=8)
     assert best.log_prob / best.characters >= one.log_prob / one.characters
+
+
+def test_a_quotation_is_chosen_only_among_quotations(poet):
+    poem = poet.write("春", form="五绝", seed=8)
+    new, old = (replace(poem, text=text, log_prob=value) for text, value in (("春", -90.0), ("白日依山尽，", -1.0)))
+    assert max((old, new), key=rank) is new
+    assert max((old, replace(old, log_prob=-2.0)), key=rank) is old
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_line_and_no_rhyme_word_returns(poets, cell):
+    for form in (None, "七律", "五古"):
+        for poem in poets[cell].write([""], form=form, count=16, seed=1):
+            assert len(set(poem.lines)) == len(poem.lines), poem.text
+            rhymes = [line[-1] for line in poem.lines[1::2]]
+            assert len(set(rhymes)) == len(rhymes), poem.text
 
 
 def test_a_stream_gives_the_pieces_of_the_poem(poet):
