@@ -5,19 +5,22 @@
     constraint = VerseConstraint(Rules(form="七律", regulated=True, rhyme="一东"), tokenizer)
     model.generate(**tokenizer("春", return_tensors="pt"), logits_processor=[constraint])
 
-Where a row stands in its poem is read off the row itself, at every step anew, so that padding, beams, and the sampling
-method make no difference. Any character-level causal model will do, with its own tokenizer.
+Where a row stands in its poem is read off the row itself, so that padding, beams, and the sampling method make no
+difference. Any character-level causal model will do, with its own tokenizer. A loop of one's own that knows what it
+wrote keeps its :class:`Progress` and asks for no more than the next mask::
 
-Names in the shapes: B rows, R rules, P different plans, V tokens, S slots of a poem (characters, marks and the end),
-Q = 4 patterns.
+    progress = constraint.begin(rows)
+    progress = constraint.advance(progress, tokens)  # for each step
+    allowed = constraint.mask(progress)
+
+Names in the shapes: B rows, R rules, P different plans, V tokens, S slots of a poem (characters, marks and the end).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, reduce
-from operator import and_
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
 
 import torch
 from transformers import LogitsProcessor
@@ -103,13 +106,17 @@ class Vocabulary:
 
     Attributes:
         tokens: each token's text.
-        masks: (7, V) bool, what may stand in each kind of slot.
-        tones: (V,) 0 平, 1 仄, 2 either, 3 unknown; only readings nobody disputes, to write by.
-        read_tones: (V,) the same, with the disputed readings of characters that have no other, to read by.
-        tone_masks, end_masks: (5, V) and (4, V) bool, the same as masks.
-        oblique_only: (V,) bool, 仄 and without any level reading.
-        groups: (V,) bit g is set if the character rhymes in level group g; to write by.
-        read_groups: (V,) likewise to read by.
+        width: entries of each table, W: as many as tokens, and up to seven that never come, to make it whole words.
+        masks: (7, W) bool, what may stand in each kind of slot.
+        tones: (W,) 0 平, 1 仄, 2 either, 3 unknown; only readings nobody disputes, to write by.
+        read_tones: (W,) the same, with the disputed readings of characters that have no other, to read by.
+        heard_tones: (4, W) the same by how the slot rhymes: where a line ends, one of two tones is taken for the one
+            that fits.
+        tone_masks: (9, W) bool, the same as masks.
+        oblique_only: (W,) bool, 仄 and without any level reading.
+        groups: (W,) bit g is set if the character rhymes in level group g; to write by.
+        read_groups: (W,) likewise to read by.
+        group_sizes: how many characters there are to write by in each level group.
 
     Raises:
         ValueError: the tokenizer has no single-character tokens, or lacks ，or 。or an end token.
@@ -123,15 +130,20 @@ class Vocabulary:
         if COMMA not in self.ids or STOP not in self.ids or tokenizer.eos_token_id is None:
             raise ValueError(f"the tokenizer needs tokens for {COMMA} and {STOP} and an eos_token")
         self.comma, self.stop, self.end = self.ids[COMMA], self.ids[STOP], tokenizer.eos_token_id
-        characters = [
-            token if index == self.ids.get(token) and _is_han(token) else "" for index, token in enumerate(self.tokens)
-        ]
+        self.width = -(-size // 8) * 8
+        characters = [""] * self.width
+        for token, index in self.ids.items():
+            if _is_han(token):
+                characters[index] = token
         tones = [prosody.tone(char, strict=True) if char else prosody.UNKNOWN for char in characters]
         lenient = [prosody.tone(char) if char else prosody.UNKNOWN for char in characters]
         self.tones = torch.tensor([_TONE_CLASSES[tone] for tone in tones])
         self.read_tones = torch.tensor(
             [_TONE_CLASSES[other if tone == prosody.UNKNOWN else tone] for tone, other in zip(tones, lenient)]
         )
+        doubtful = self.read_tones.ge(2)
+        level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
+        self.heard_tones = torch.stack([self.read_tones, level, level, oblique])
         bit = {name: 1 << index for index, name in enumerate(prosody.LEVEL_GROUPS)}
         groups = [sum(bit.get(name, 0) for name in prosody.readings(char, strict=True)) for char in characters]
         every = [sum(bit.get(name, 0) for name in prosody.readings(char)) for char in characters]
@@ -139,20 +151,23 @@ class Vocabulary:
         # A rhyme word is read level: a character whose level reading poets do not use is none.
         self.groups = torch.tensor([bits if tone in "平中" else 0 for bits, tone in zip(groups, tones)])
         self.read_groups = torch.tensor([bits or other for bits, other in zip(self.groups.tolist(), every)])
-        masks = torch.zeros(7, size, dtype=torch.bool)
+        masks = torch.zeros(7, self.width, dtype=torch.bool)
         character = torch.tensor([bool(char) for char in characters])
         masks[[CHARACTER, CHARACTER_OR_END, CHARACTER_OR_MARK]] = character
         masks[[COMMA_ONLY, CHARACTER_OR_MARK, MARK_ONLY], self.comma] = True
         masks[[STOP_ONLY, CHARACTER_OR_MARK, MARK_ONLY], self.stop] = True
         masks[[END_ONLY, CHARACTER_OR_END], self.end] = True
         self.masks = masks
-        # Rows to be picked by what may come: 0 nothing, 1 平, 2 仄, 3 either tone (disputed ones too), 4 all.
+        # Rows to be picked by what may come: 0 nothing, 1 平, 2 仄, 3 either tone (disputed ones too), 4 all; where a
+        # line ends that may do without rhyme: 5 nothing, 6 a rhyme word, 7 仄 without any level reading, 8 both.
         level, oblique = self.tones.eq(0) | self.tones.eq(2), self.tones.eq(1) | self.tones.eq(2)
-        every_tone = torch.ones_like(level)
-        self.tone_masks = torch.stack([~every_tone, level, oblique, every_tone, every_tone])
-        # Likewise at the end of a line that may do without rhyme: 1 a rhyme word, 2 仄 without any level reading.
-        rhyming = self.groups.ne(0)
-        self.end_masks = torch.stack([~every_tone, rhyming, self.oblique_only, rhyming | self.oblique_only])
+        nothing, every_tone, rhyming = torch.zeros_like(level), torch.ones_like(level), self.groups.ne(0)
+        self.tone_masks = torch.stack(
+            [nothing, level, oblique, every_tone, every_tone]
+            + [nothing, rhyming, self.oblique_only, rhyming | self.oblique_only]
+        )
+        bits = self.groups[:, None] >> torch.arange(len(prosody.LEVEL_GROUPS)) & 1
+        self.group_sizes = bits.sum(0).tolist()
         self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
 
 
@@ -182,7 +197,7 @@ class Plan:
             self.kinds = [CHARACTER] * MAX_FREE_SLOTS
             self.width = MAX_FREE_SLOTS
             self.rhymes = [NO_RHYME] * MAX_FREE_SLOTS
-            self.groups = _ALL
+            self.groups, self.num_lines, self.strings = _ALL, MAX_FREE_SLOTS // 2, None
             return
         self.width = form.line_length + 1
         self.num_lines = self._count_lines(form)
@@ -249,11 +264,8 @@ class Plan:
             names[slot] = name
 
     def _tone_class(self, slot: int, token: int) -> int:
-        """The tone a character is taken for: where a line ends, one of two tones is taken for the one that fits."""
-        tone, rhyme = int(self.vocabulary.read_tones[token]), self.rhymes[slot]
-        if tone < 2 or rhyme == NO_RHYME:
-            return tone
-        return 1 if rhyme == MUST_NOT_RHYME else 0
+        """The tone a character is taken for in a slot."""
+        return int(self.vocabulary.heard_tones[self.rhymes[slot], token])
 
     def _admissible_strings(self, form: Form) -> list[list[list[str]]]:
         """For each pattern and line the tone strings that the fixed characters leave; [] for a pattern they exclude."""
@@ -312,14 +324,14 @@ class Plan:
         if len(set(words)) < len(words):
             twice = next(vocabulary.tokens[word] for word in words if words.count(word) > 1)
             raise RuleConflict(f"{twice!r} would be a rhyme word twice (重韵)")
-        usable = vocabulary.groups.clone()
-        usable[self.avoided] = 0
+        sizes = vocabulary.group_sizes
+        if self.avoided:
+            avoided = vocabulary.groups[list(set(self.avoided))].tolist()
+            sizes = [size - sum(bits >> index & 1 for bits in avoided) for index, size in enumerate(sizes)]
+        spare = 0 if chosen else len(slots)  # unless asked for, keep out of a corner with a narrow choice
         groups = 0
-        for index, name in enumerate(prosody.LEVEL_GROUPS):
-            if chosen not in (None, name):
-                continue
-            spare = 0 if chosen else len(slots)  # unless asked for, keep out of a corner with a narrow choice
-            if int((usable >> index & 1).sum()) >= len(slots) + spare:
+        for index, (name, size) in enumerate(zip(prosody.LEVEL_GROUPS, sizes)):
+            if chosen in (None, name) and size >= len(slots) + spare:
                 groups |= 1 << index
         if not groups:
             raise RuleConflict(f"too few characters rhyme in {chosen or 'any group'} for {len(slots)} lines")
@@ -338,6 +350,36 @@ class Plan:
                 groups = left
         return groups
 
+    @cached_property
+    def table(self) -> torch.Tensor:
+        """What each slot asks for: (S, COLUMNS); see :class:`_Slot`."""
+        rows = []
+        for slot, (kind, rhyme) in enumerate(zip(self.kinds, self.rhymes)):
+            ends = self.rules.distinct_ends and (self.free or slot % self.width == self.width - 2)
+            rows.append([kind, rhyme, self.fixed.get(slot, -1), int(ends), 0, *[_ALL] * 4])
+        if self.strings:
+            for line in range(self.num_lines):
+                first = line * self.width
+                for place in range(self.width - 1):
+                    rows[first + place][_Slot.FITTING : _Slot.FITTING + 2] = self._bits(line, place)
+                rows[first + self.width - 1][_Slot.NEXT] = self._start(line + 1)
+        return torch.tensor(rows)
+
+    def _start(self, line: int) -> int:
+        """Bits of the tone strings that a line may have: bit q * _STRINGS + s is string s of pattern q."""
+        if self.free or not self.strings or line >= self.num_lines:
+            return _ALL
+        return sum((1 << len(lines[line])) - 1 << q * _STRINGS for q, lines in enumerate(self.strings) if lines)
+
+    def _bits(self, line: int, place: int) -> tuple[int, int]:
+        """Bits of those that have an oblique character in this place taken out, and a level one."""
+        level = oblique = 0
+        for pattern, lines in enumerate(self.strings):
+            for index, string in enumerate(lines[line] if lines else []):
+                bit = 1 << pattern * _STRINGS + index
+                level, oblique = (level | bit, oblique) if string[place] == "平" else (level, oblique | bit)
+        return level, oblique
+
     def lay_out(self, text: str) -> str:
         """The characters of an opening with the marks between them that the form asks for."""
         if self.free:
@@ -350,6 +392,58 @@ class Plan:
                 break
             laid += mark_or_character
         return laid
+
+
+class _Slot:
+    """The columns of a plan's table: what may stand in a slot, how it rhymes, the token that is fixed there or -1,
+    whether distinct ends are asked of it, for a line's mark the tone strings of the line after it (else 0), and those
+    that go on with a character of each tone class."""
+
+    KIND, RHYME, FIXED, ENDS, NEXT, FITTING = range(6)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where each row stands in its poem: all that the next mask depends on.
+
+    Attributes:
+        plan, position: (B,) its plan and the slot to be filled.
+        slot: (B, COLUMNS) that slot's row of the plan's table.
+        last: (B,) the character or mark before.
+        run, marks: (B,) characters since the last mark, and how many marks there are.
+        here, kept: (B,) bits of the tone strings that the line begun has kept, and of all those of patterns that every
+            line before it has kept.
+        groups: (B,) bits of the rhyme groups of all rhyme words.
+        words, ends, recent: (B, n) the last rhyme words, characters that ended a line, and characters, each filled up
+            with a token that never comes.
+    """
+
+    plan: torch.Tensor
+    position: torch.Tensor
+    slot: torch.Tensor
+    last: torch.Tensor
+    run: torch.Tensor
+    marks: torch.Tensor
+    here: torch.Tensor
+    kept: torch.Tensor
+    groups: torch.Tensor
+    words: torch.Tensor
+    ends: torch.Tensor
+    recent: torch.Tensor
+
+    def select(self, rows: torch.Tensor) -> Progress:
+        """These rows, (B',) indices, alone."""
+        return Progress(*(getattr(self, field.name).index_select(0, rows) for field in fields(self)))
+
+    def only(self, rows: torch.Tensor, other: Progress) -> Progress:
+        """These rows, (B,) bool, and the others of `other`."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return Progress(*(torch.where(rows.view(-1, *[1] * (new.dim() - 1)), new, old) for new, old in pairs))
+
+
+def _push(queue: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """(B, n), (B,) -> (B, n): the oldest column goes, a new one comes."""
+    return torch.cat([queue[:, 1:], tokens[:, None]], 1)
 
 
 class VerseConstraint(LogitsProcessor):
@@ -375,66 +469,42 @@ class VerseConstraint(LogitsProcessor):
         self.start_token_id = start_token_id
         self.vocabulary = vocabulary
         rules = [rules] if isinstance(rules, Rules) else list(rules)
-        different = list(dict.fromkeys(rules))
+        different = {rule: index for index, rule in enumerate(dict.fromkeys(rules))}
         self.plans = [Plan.of(rule, vocabulary) for rule in different]
-        self.plan_of_rule = torch.tensor([different.index(rule) for rule in rules])  # (R,)
+        self.plan_of_rule = torch.tensor([different[rule] for rule in rules])  # (R,)
         self._tabulate()
+        self._seen: tuple[torch.Tensor, torch.Tensor, Progress] | None = None  # of the last call: see _read
 
     def _tabulate(self) -> None:
         """The plans as tensors, padded to the same number of slots."""
-        plans, size = self.plans, len(self.vocabulary.tokens)
+        plans, size = self.plans, self.vocabulary.width
         self.num_slots = slots = max(len(plan.kinds) for plan in plans)
-        self.kinds = torch.full((len(plans), slots), END_ONLY)
-        self.rhymes = torch.full((len(plans), slots), NO_RHYME)
-        self.fixed = torch.full((len(plans), slots), -1)
+        blank = torch.tensor([END_ONLY, NO_RHYME, -1, 0, 0, *[_ALL] * 4])
+        self.table = blank.repeat(len(plans), slots, 1)
+        for row, plan in enumerate(plans):
+            self.table[row, : len(plan.kinds)] = plan.table
+        self.table = self.table.flatten(0, 1)  # (P * S, COLUMNS)
+        self.start = torch.tensor([plan._start(0) for plan in plans])
         self.groups = torch.tensor([plan.groups for plan in plans])
         self.free = torch.tensor([plan.free for plan in plans])
-        self.banned = torch.zeros(len(plans), size, dtype=torch.bool)
-        self.no_repeat = max(plan.no_repeat for plan in plans)
         self.windows = torch.tensor([plan.no_repeat for plan in plans])
-        # The slots whose character may not be one that ended a line; without a form any character may end a line.
-        self.distinct_ends = torch.zeros(len(plans), slots, dtype=torch.bool)
-        self.distinct = any(plan.rules.distinct_ends for plan in plans)
-        self.lines = torch.zeros(len(plans), slots, dtype=torch.long)  # the line of each slot
-        num_lines = max([1] + [plan.num_lines for plan in plans if not plan.free])
-        self.regulated = any(not plan.free and plan.strings for plan in plans)
-        # Bit q * _STRINGS + s stands for string s of pattern q. start: (P, lines) the strings of each line;
-        # fitting: (P, S, 4) those with the tone class in the slot's place.
-        self.start = torch.full((len(plans), num_lines), _ALL)
-        self.fitting = torch.full((len(plans), slots, 4), _ALL)
-        self.reserved = torch.zeros(len(plans), size, dtype=torch.bool)  # rhyme words that are fixed further on
-        self.reserved_ends = torch.zeros(len(plans), size, dtype=torch.bool)  # and, for distinct ends, other line ends
+        self.banned, self.reserved, self.reserved_ends = torch.zeros(3, len(plans), size, dtype=torch.bool)
         for row, plan in enumerate(plans):
-            count = len(plan.kinds)
-            self.kinds[row, :count] = torch.tensor(plan.kinds)
-            self.rhymes[row, :count] = torch.tensor(plan.rhymes)
             self.banned[row, plan.avoided] = True
             for slot, token in plan.fixed.items():
-                self.fixed[row, slot] = token
-                if plan.rhymes[slot] in (RHYMES, MAY_RHYME):
+                if plan.rhymes[slot] in (RHYMES, MAY_RHYME):  # a rhyme word that is fixed further on
                     self.reserved[row, token] = True
-                if plan.rules.distinct_ends and slot % plan.width == plan.width - 2:
+                if plan.rules.distinct_ends and slot % plan.width == plan.width - 2:  # and any such line end
                     self.reserved_ends[row, token] = True
-            if plan.rules.distinct_ends:
-                self.distinct_ends[row] = True if plan.free else torch.arange(slots) % plan.width == plan.width - 2
-            if plan.free:
-                continue
-            self.lines[row] = (torch.arange(slots) // plan.width).clamp(max=plan.num_lines - 1)
-            if not plan.strings:
-                continue
-            self.start[row] = 0
-            for pattern, lines in enumerate(plan.strings):
-                for line, strings in enumerate(lines):
-                    for index, string in enumerate(strings):
-                        bit = 1 << (pattern * _STRINGS + index)
-                        self.start[row, line] |= bit
-                        for place, tone in enumerate(string):
-                            self.fitting[row, line * plan.width + place, "仄平".index(tone)] &= ~bit
-            # Every bit that is not excluded is fitting; a line without strings of a dropped pattern has none to fit.
-            self.start[row, plan.num_lines :] = _ALL
-        self.fitting[:, :, 2:] = _ALL
-        self.bans = bool(self.banned.any())
-        self.reserves_ends = bool(self.reserved_ends.any())
+        # What no plan asks for costs nothing.
+        self.bans, self.reserves_ends = bool(self.banned.any()), bool(self.reserved_ends.any())
+        self.any_free = any(plan.free for plan in plans)
+        self.any_fixed = any(plan.fixed for plan in plans)
+        self.regulated = any(plan.strings for plan in plans)
+        self.rhyme_words = max(sum(rhyme in (RHYMES, MAY_RHYME) for rhyme in plan.rhymes) for plan in plans)
+        self.line_ends = max(plan.num_lines * plan.rules.distinct_ends for plan in plans)
+        self.no_repeat = max(plan.no_repeat for plan in plans)
+        self.one_window = self.no_repeat > 1 and len(set(self.windows.tolist())) == 1
         self.device = torch.device("cpu")
 
     def _to(self, device: torch.device) -> None:
@@ -445,60 +515,94 @@ class VerseConstraint(LogitsProcessor):
                         setattr(holder, name, value.to(device))
             self.device = device
 
-    def allowed(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
-        """What may follow each row: (B, T) -> (B, V)."""
-        self._to(input_ids.device)
-        vocabulary = self.vocabulary
-        batch, length = input_ids.shape
-        if batch % len(self.plan_of_rule):
-            raise ValueError(f"{batch} rows are no multiple of the {len(self.plan_of_rule)} rules")
-        plan = self.plan_of_rule.repeat_interleave(batch // len(self.plan_of_rule))  # (B,)
-        start = self._start(input_ids)  # (B,)
-        position = (length - start).clamp(max=self.num_slots - 1)  # (B,) the slot to be filled
-        columns = start[:, None] + torch.arange(self.num_slots, device=self.device)  # (B, S)
-        written = columns < length
-        tokens = input_ids.gather(1, columns.clamp(max=length - 1))  # (B, S)
-
-        kind = self.kinds[plan, position]
-        if bool(self.free.any()):
-            kind = torch.where(self.free[plan], self._free_kind(tokens, written, position), kind)
-        allowed = vocabulary.masks[kind]  # (B, V), a copy
-        if self.bans:
-            allowed &= ~self.banned[plan]
-
-        rhyme = self.rhymes[plan, position]  # (B,)
-        if self.regulated:
-            level, oblique = self._tones(plan, tokens, written, position)  # (B,) each
-            places = self.kinds[plan, position].eq(CHARACTER)
-            any_tone = ~places | ~(level | oblique)  # marks, and prefixes that no pattern admits
-            fitting = vocabulary.tone_masks[torch.where(any_tone, 4, level + 2 * oblique)]  # (B, V)
-            ends = rhyme.ge(MAY_RHYME) & ~any_tone
-            if bool(ends.any()):
-                # A line that does not rhyme ends in a character that has no level reading at all, disputed or not, so
-                # that no reader hears a rhyme there; the first line may also rhyme.
-                choice = vocabulary.end_masks[(level & rhyme.eq(MAY_RHYME)) + 2 * oblique]
-                fitting = torch.where(ends[:, None], choice, fitting)
-            allowed &= fitting
-        if bool((rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)).any()):
-            allowed &= self._rhymes(plan, tokens, written, rhyme)
-
-        if self.no_repeat or self.distinct:
-            fresh = allowed.scatter(1, self._used_up(plan, tokens, written, position), False)
-            if self.reserves_ends:
-                fresh &= ~(self.reserved_ends[plan] & self.distinct_ends[plan, position, None])
-            allowed = torch.where(fresh.any(1, keepdim=True), fresh, allowed)
-        fixed = self.fixed[plan, position]
-        rows = fixed.ge(0)
-        if bool(rows.any()):
-            only = torch.zeros_like(allowed).scatter_(1, fixed.clamp(min=0)[:, None], True)
-            allowed = torch.where(rows[:, None], only, allowed)
-        return allowed
-
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         allowed = self.allowed(input_ids)
         if scores.shape[1] > allowed.shape[1]:  # an output layer padded beyond the vocabulary
             allowed = torch.nn.functional.pad(allowed, (0, scores.shape[1] - allowed.shape[1]))
-        return scores.masked_fill(~allowed, -float("inf"))
+        return torch.where(allowed, scores, -float("inf"))
+
+    def allowed(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
+        """What may follow each row: (B, T) -> (B, V)."""
+        return self.mask(self._read(input_ids))
+
+    # -- where a row stands -------------------------------------------------------------------------------------------
+
+    def begin(self, batch: int, device: torch.device | str = "cpu") -> Progress:
+        """The progress of rows in which nothing is written yet.
+
+        Raises:
+            ValueError: the batch is no multiple of the number of rules.
+        """
+        self._to(torch.device(device))
+        if batch % len(self.plan_of_rule):
+            raise ValueError(f"{batch} rows are no multiple of the {len(self.plan_of_rule)} rules")
+        plan = self.plan_of_rule.repeat_interleave(batch // len(self.plan_of_rule))  # (B,)
+        zero, every = torch.zeros_like(plan), torch.full_like(plan, _ALL)
+        never = torch.full_like(plan, self.vocabulary.unused)
+        words, ends, recent = (
+            never[:, None].repeat(1, count)
+            for count in (self.rhyme_words, self.line_ends, self.no_repeat and max(self.no_repeat, 2))
+        )
+        slot = self.table[plan * self.num_slots]
+        return Progress(plan, zero, slot, never, zero, zero, self.start[plan], every, every, words, ends, recent)
+
+    def advance(self, progress: Progress, tokens: torch.Tensor) -> Progress:
+        """The progress once each row has got its next token, (B,)."""
+        vocabulary, slot = self.vocabulary, progress.slot
+        position = (progress.position + 1).clamp(max=self.num_slots - 1)
+        new = {"position": position, "last": tokens}
+        new["slot"] = self.table.index_select(0, progress.plan * self.num_slots + position)
+        mark = tokens.eq(vocabulary.comma) | tokens.eq(vocabulary.stop)
+        marked = (self.any_free or self.line_ends) and bool(mark.any())
+        if self.any_free:
+            new["run"] = (progress.run + 1).masked_fill(mark, 0)
+            new["marks"] = progress.marks + mark
+        if self.no_repeat:
+            new["recent"] = _push(progress.recent, tokens.masked_fill(mark, vocabulary.unused))
+        if self.line_ends and marked:
+            new["ends"] = torch.where(mark[:, None], _push(progress.ends, progress.last), progress.ends)
+        rhyme = slot[:, _Slot.RHYME]
+        if self.regulated:
+            tone = vocabulary.heard_tones[rhyme, tokens]
+            here = progress.here & slot[:, _Slot.FITTING :].gather(1, tone[:, None])[:, 0]
+            following = slot[:, _Slot.NEXT]
+            over = following.ne(0)
+            if bool(over.any()):
+                new["kept"] = torch.where(over, progress.kept & _whole_patterns(here), progress.kept)
+                here = torch.where(over, following, here)
+            new["here"] = here
+        if self.rhyme_words:
+            word = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME) & vocabulary.read_tones[tokens].ne(1)
+            if bool(word.any()):
+                groups = progress.groups & vocabulary.read_groups[tokens]
+                new["groups"] = torch.where(word, groups, progress.groups)
+                new["words"] = torch.where(word[:, None], _push(progress.words, tokens), progress.words)
+        return replace(progress, **new)
+
+    def _read(self, input_ids: torch.LongTensor) -> Progress:
+        """The progress of rows with these tokens: (B, T).
+
+        `generate` calls with rows one token longer each time. Where a row goes on from one of the last call, that is
+        where reading goes on; the answer is the same as from the beginning.
+        """
+        batch, length = input_ids.shape
+        start = self._start(input_ids)  # (B,)
+        progress, first = self.begin(batch, input_ids.device), int(start.min())
+        if self._seen is not None and self._seen[0].shape[1] == length - 1:
+            before, start_before, seen = self._seen
+            rows = progress.plan, start, input_ids[:, :-1]
+            if not (len(before) == batch and all(map(torch.equal, rows, (seen.plan, start_before, before)))):
+                same = (input_ids[:, None, :-1] == before).all(2)  # beams change places
+                same &= (progress.plan[:, None] == seen.plan) & (start[:, None] == start_before)
+                seen = seen.select(same.int().argmax(1)) if bool(same.any(1).all()) else None
+            if seen is not None:
+                progress, first = seen, length - 1
+        for column in range(first, length):
+            after = self.advance(progress, input_ids[:, column])
+            begun = start.le(column)
+            progress = after if bool(begun.all()) else after.only(begun, progress)
+        self._seen = input_ids.clone(), start, progress
+        return progress
 
     def _start(self, input_ids: torch.Tensor) -> torch.Tensor:
         """The column of each row's first slot."""
@@ -507,82 +611,90 @@ class VerseConstraint(LogitsProcessor):
         column = torch.arange(1, input_ids.shape[1] + 1, device=input_ids.device)
         return (input_ids.eq(self.start_token_id) * column).amax(1)
 
-    def _tones(self, plan, tokens, written, position) -> tuple[torch.Tensor, torch.Tensor]:
-        """Whether some pattern that the row has kept so far goes on with a level, with an oblique character."""
-        tone = self.vocabulary.read_tones[tokens]  # (B, S)
-        rhyme = self.rhymes[plan]
-        tone = torch.where(tone.ge(2) & rhyme.eq(MUST_NOT_RHYME), 1, tone)
-        tone = torch.where(tone.ge(2) & (rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)), 0, tone)
-        fitting = self.fitting[plan]  # (B, S, 4)
-        bits = fitting.gather(2, tone[..., None])[..., 0]
-        bits = torch.where(written & self.kinds[plan].ne(END_ONLY), bits, _ALL)
-        alive = self.start[plan].clone()  # (B, lines)
-        lines = self.lines[plan]
-        width = max(p.width for p in self.plans if not p.free)
-        count = alive.shape[1]
-        if all(p.free or p.width == width for p in self.plans):  # lines of one length: fold them side by side
-            folded = bits[:, : count * width].reshape(len(bits), count, width)
-            for place in range(width):
-                alive &= folded[:, :, place]
-        else:
-            for index in range(bits.shape[1]):
-                line = lines[:, index : index + 1]
-                alive.scatter_(1, line, alive.gather(1, line) & bits[:, index : index + 1])
-        shifts = torch.arange(4, device=self.device) * _STRINGS
-        kept = (alive[..., None] >> shifts & ((1 << _STRINGS) - 1)).ne(0).all(1)  # (B, Q) patterns kept in every line
-        mask = (kept * (((1 << _STRINGS) - 1) << shifts)).sum(1)
-        here = alive.gather(1, lines.gather(1, position[:, None]))[:, 0] & mask
-        here_fitting = fitting[torch.arange(len(plan), device=self.device), position]  # (B, 4)
-        strings = self.start[plan].gather(1, lines.gather(1, position[:, None]))[:, 0].ne(_ALL)
-        level = (here & here_fitting[:, 0]).ne(0) | ~strings
-        oblique = (here & here_fitting[:, 1]).ne(0) | ~strings
-        return level, oblique
+    # -- what may come ------------------------------------------------------------------------------------------------
 
-    def _rhymes(self, plan, tokens, written, rhyme) -> torch.Tensor:
-        """What keeps the rhyme, in rows whose next character ends a line: (B, V)."""
-        vocabulary = self.vocabulary
-        kinds = self.rhymes[plan]
-        tone = vocabulary.read_tones[tokens]
-        words = written & (kinds.eq(RHYMES) | kinds.eq(MAY_RHYME) & tone.ne(1))  # (B, S) the rhyme words so far
-        groups = torch.where(words, vocabulary.read_groups[tokens], _ALL)
-        slots = kinds.ge(RHYMES).any(0).nonzero()[:, 0].tolist()
-        group = reduce(and_, [groups[:, slot] for slot in slots], self.groups[plan])  # (B,)
-        group = torch.where(group.eq(0), self.groups[plan], group)
-        rhyming = (vocabulary.groups & group[:, None]).ne(0)  # (B, V)
-        used = torch.zeros_like(rhyming).scatter_(1, torch.where(words, tokens, vocabulary.end), True)
-        rhyming &= ~used & ~self.reserved[plan]
-        oblique = rhyme.eq(MAY_RHYME)[:, None] & vocabulary.oblique_only
-        return rhyming | oblique | ~(rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME))[:, None]
+    def mask(self, progress: Progress) -> torch.BoolTensor:
+        """What may come next in each row: (B, V)."""
+        vocabulary, plan, slot = self.vocabulary, progress.plan, progress.slot
+        kind, rhyme = slot[:, _Slot.KIND], slot[:, _Slot.RHYME]
+        if self.any_free:
+            kind = torch.where(self.free[plan], self._free_kind(progress), kind)
+        allowed = vocabulary.masks.index_select(0, kind)  # (B, V), a copy
+        if self.bans:
+            allowed &= ~self.banned[plan]
+        if self.regulated:
+            allowed &= vocabulary.tone_masks.index_select(0, self._tone_mask(progress, kind, rhyme))
+        if self.rhyme_words:
+            rhymes = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)
+            if bool(rhymes.any()):
+                allowed &= self._rhyming(progress, rhyme) | ~rhymes[:, None]
+        if self.no_repeat or self.line_ends:
+            fresh = allowed.scatter(1, self._used_up(progress), False)
+            if self.reserves_ends:
+                fresh &= ~(self.reserved_ends[plan] & slot[:, _Slot.ENDS, None].ne(0))
+            some = fresh.view(torch.int64).ne(0).any(1, keepdim=True)  # eight at once
+            allowed = fresh if bool(some.all()) else torch.where(some, fresh, allowed)
+        if self.any_fixed:
+            fixed = slot[:, _Slot.FIXED]
+            rows = fixed.ge(0)
+            if bool(rows.any()):
+                only = torch.zeros_like(allowed).scatter_(1, fixed.clamp(min=0)[:, None], True)
+                allowed = torch.where(rows[:, None], only, allowed)
+        return allowed[:, : len(vocabulary.tokens)]
 
-    def _used_up(self, plan, tokens, written, position) -> torch.Tensor:
+    def _tone_mask(self, progress: Progress, kind: torch.Tensor, rhyme: torch.Tensor) -> torch.Tensor:
+        """Which of the vocabulary's tone_masks: (B,), by the tones with which some pattern that was kept goes on."""
+        going_on = (progress.here & progress.kept)[:, None] & progress.slot[:, _Slot.FITTING : _Slot.FITTING + 2]
+        level, oblique = going_on.ne(0).unbind(1)
+        code = level + 2 * oblique
+        any_tone = code.eq(0) | kind.ne(CHARACTER)  # prefixes that no pattern admits, and marks
+        # A line that does not rhyme ends in a character that has no level reading at all, disputed or not, so that no
+        # reader hears a rhyme there; the first line may also rhyme.
+        end = 5 + (level & rhyme.eq(MAY_RHYME)) + 2 * oblique
+        return torch.where(any_tone, 4, torch.where(rhyme.ge(MAY_RHYME), end, code))
+
+    def _rhyming(self, progress: Progress, rhyme: torch.Tensor) -> torch.Tensor:
+        """What keeps the rhyme: (B, V), of use in rows whose next character ends a line that rhymes or may."""
+        vocabulary, plan = self.vocabulary, progress.plan
+        groups = self.groups[plan] & progress.groups
+        groups = torch.where(groups.eq(0), self.groups[plan], groups)
+        rhyming = (vocabulary.groups & groups[:, None]).ne(0)
+        rhyming.scatter_(1, progress.words, False)
+        rhyming &= ~self.reserved[plan]
+        return rhyming | rhyme.eq(MAY_RHYME)[:, None] & vocabulary.oblique_only
+
+    def _used_up(self, progress: Progress) -> torch.Tensor:
         """Characters that came too recently to come again, or, where a line ends, ended one before.
 
-        (B, S) tokens, filled up with one that never comes.
+        (B, n) tokens, filled up with one that never comes.
         """
-        index = torch.arange(tokens.shape[1], device=self.device)
-        ago = position[:, None] - index  # 1 for the character before
-        window = written & (ago <= self.windows[plan][:, None])
-        before = tokens.roll(1, 1)
-        doubled = tokens.eq(before) & index.gt(0)
-        window &= ago.ne(1) | doubled  # 处 may follow 处, but not 处处
-        mark = written & (tokens.eq(self.vocabulary.comma) | tokens.eq(self.vocabulary.stop))
-        if self.distinct:
-            window |= mark.roll(-1, 1) & self.distinct_ends[plan, position][:, None]
-        return torch.where(window & ~mark, tokens, self.vocabulary.unused)
+        unused, used = self.vocabulary.unused, []
+        if self.no_repeat:
+            recent = progress.recent
+            doubled = recent[:, -1].eq(recent[:, -2])  # 处 may follow 处, but not 处处
+            if not self.one_window:
+                ago = torch.arange(recent.shape[1], 0, -1, device=self.device)
+                recent = recent.masked_fill(ago > self.windows[progress.plan][:, None], unused)
+            used += [recent[:, :-1], recent[:, -1:].masked_fill(~doubled[:, None], unused)]
+        if self.line_ends:
+            used.append(progress.ends.masked_fill(progress.slot[:, _Slot.ENDS, None].eq(0), unused))
+        return torch.cat(used, 1)
 
-    def _free_kind(self, tokens, written, position) -> torch.Tensor:
+    def _free_kind(self, progress: Progress) -> torch.Tensor:
         """The kind of the next slot in a poem without a form: lines of some characters, a whole couplet at the end."""
-        vocabulary = self.vocabulary
-        mark = written & (tokens.eq(vocabulary.comma) | tokens.eq(vocabulary.stop))
-        index = torch.arange(tokens.shape[1], device=self.device)
-        last_mark = (mark * (index + 1)).amax(1)  # (B,) slots up to the last mark
-        run = position - last_mark  # characters since
-        stopped = tokens.gather(1, (position - 1).clamp(min=0)[:, None])[:, 0].eq(vocabulary.stop) & position.gt(0)
+        run, position = progress.run, progress.position
+        stopped = progress.last.eq(self.vocabulary.stop)
         kind = torch.full_like(position, CHARACTER_OR_MARK)
         kind[run.eq(0)] = CHARACTER
-        kind[stopped & mark.sum(1).ge(MIN_FREE_LINES)] = CHARACTER_OR_END
+        kind[stopped & progress.marks.ge(MIN_FREE_LINES)] = CHARACTER_OR_END
         kind[run.ge(MAX_FREE_LINE)] = MARK_ONLY
         full = position.ge(MAX_FREE_SLOTS - 2)
         kind[full & run.gt(0)] = STOP_ONLY
         kind[full & stopped] = END_ONLY
         return kind
+
+
+def _whole_patterns(bits: torch.Tensor) -> torch.Tensor:
+    """All bits of those patterns of which any is set."""
+    patterns = (1 << _STRINGS) - 1 << torch.arange(4, device=bits.device) * _STRINGS
+    return (((bits[:, None] & patterns) != 0) * patterns).sum(1)

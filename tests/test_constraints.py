@@ -214,3 +214,31 @@ def test_a_line_leaves_the_ends_that_are_asked_for_further_on(noise, tokenizer, 
     for text in generate(noise, tokenizer, rules, num_return_sequences=40):
         ends = [line[-1] for line in split_lines(text)]
         assert len(set(ends)) == 8 and [ends[2], ends[5], ends[7]] == characters[:3]
+
+
+def test_progress_is_what_reading_from_the_beginning_gives(tokenizer, vocabulary):
+    """Of a loop that keeps it, and of a processor called with rows that grow and change places as beams do."""
+    rules = [
+        Rules(form="七绝", regulated=True, no_repeat=40, distinct_ends=True, acrostic="春"),
+        Rules(form="五古", rhyme=True, num_lines=6, no_repeat=1),
+        Rules(no_repeat=20, distinct_ends=True),
+    ]
+    torch.manual_seed(0)
+    ids = tokenizer(["春", "", "山中"] * 2, return_tensors="pt", padding=True).input_ids.view(2, 3, -1)
+    ids = ids.transpose(0, 1).flatten(0, 1)  # two rows of each rule
+
+    def fresh() -> VerseConstraint:
+        return VerseConstraint(rules, vocabulary, tokenizer.bos_token_id)
+
+    growing, keeping = fresh(), fresh()
+    progress = keeping._read(ids)
+    for step in range(45):
+        allowed = fresh().allowed(ids)
+        assert torch.equal(growing.allowed(ids), allowed) and torch.equal(keeping.mask(progress), allowed)
+        tokens = torch.multinomial(allowed.float(), 1)
+        if step % 7 == 6:  # a character that breaks the rules
+            tokens = torch.full_like(tokens, vocabulary.ids["风"])
+        ids, progress = torch.cat([ids, tokens], 1), keeping.advance(progress, tokens[:, 0])
+        if step % 5 == 4:
+            places = torch.tensor([0, 0, 3, 2, 5, 4])
+            ids, progress = ids[places], progress.select(places)
