@@ -211,6 +211,15 @@ def source_folder(folder: Path) -> Path:
     return folder
 
 
+def test_what_returns_from_another_collection_goes():
+    """Half its lines in any reading are enough; a shared line is not."""
+    tang = [{"lines": ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知多少"]}]
+    again = {"lines": ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知几多"]}
+    reading = {"lines": ["春眠未觉晓", "处处听啼鸟", "山中无历日", "寒尽不知年"]}
+    cento = {"lines": ["春眠不觉晓", "白日依山尽", "山中无历日", "寒尽不知年"]}
+    assert corpus.apart_from([again, reading, cento], tang) == [cento]
+
+
 def test_a_rebuild_gives_the_same_bytes(tmp_path, capsys):
     folder = source_folder(tmp_path / "package")
     archive = tmp_path / "package.tgz"

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers.cache_utils import Cache, LinearAttentionLayer
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
-from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, locked_dropout
+from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, locked_dropout, sampled_classes
 
 B, T, V, E, H, LAYERS = 3, 7, 50, 24, 32, 2
 
@@ -69,6 +69,9 @@ def test_weights_start_as_described(cell):
         if cell == "lstm":
             bias[H : 2 * H] = 1
         assert torch.equal(layer.cell.bias_ih_l0, bias) and not layer.cell.bias_hh_l0.any()
+    x = model.model.embed_tokens(torch.arange(V))[None]
+    reaching = x @ model.model.layers[0].cell.weight_ih_l0.T
+    assert 0.3 < reaching.std() < 0.7, "what reaches the gates is neither lost nor drives them to their ends"
     assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
@@ -142,11 +145,49 @@ def test_linear_cross_entropy_is_cross_entropy(monkeypatch):
     weight = torch.randn(8, 5, generator=generator, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(8, (10,), generator=generator)
     expected = F.cross_entropy(hidden @ weight.T, labels, reduction="sum")
-    loss = LinearCrossEntropy.apply(hidden, weight, labels)
+    loss = LinearCrossEntropy.apply(hidden, weight, None, labels)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)
     gradients = torch.autograd.grad(3 * loss, (hidden, weight))
     wanted = torch.autograd.grad(3 * expected, (hidden, weight))
     torch.testing.assert_close(gradients, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_linear_cross_entropy_in_mixed_precision():
+    """Under autocast the products are bfloat16; the gradients come back as their parameters are."""
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(10, 16, generator=generator).bfloat16().requires_grad_()
+    weight = torch.randn(8, 16, generator=generator).requires_grad_()
+    labels = torch.randint(8, (10,), generator=generator)
+    expected = F.cross_entropy(hidden.float() @ weight.T, labels, reduction="sum")
+    wanted = torch.autograd.grad(expected, (hidden, weight))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = LinearCrossEntropy.apply(hidden, weight, None, labels)
+    gradients = torch.autograd.grad(loss, (hidden, weight))
+    assert loss.dtype == torch.float32 and [g.dtype for g in gradients] == [torch.bfloat16, torch.float32]
+    torch.testing.assert_close(loss, expected, rtol=1e-2, atol=0)
+    torch.testing.assert_close(gradients, wanted, rtol=0.05, atol=0.05)
+
+
+def test_a_sample_of_the_vocabulary_estimates_the_softmax():
+    """Every label is there at its place, and over many samples the denominator comes out right."""
+    torch.manual_seed(0)
+    size, count = 60, 20
+    logits, labels = torch.randn(size), torch.tensor([3, 40, 59, 40])
+    totals = []
+    for _ in range(2000):
+        classes, offset, places = sampled_classes(labels, size, count)
+        assert torch.equal(classes[places], labels) and not offset[places].any()
+        assert len(set(classes.tolist())) == len(classes) and set(range(15)) <= set(classes.tolist())
+        totals.append((logits[classes] + offset).exp().sum())
+    assert torch.stack(totals).mean().item() == pytest.approx(logits.exp().sum().item(), rel=0.02)
+
+
+def test_only_training_samples_the_vocabulary(ids):
+    torch.manual_seed(0)
+    network = TangRNNForCausalLM(TangRNNConfig(vocab_size=V, embedding_size=8, hidden_size=8, output_samples=5))
+    whole, sampled = (network.train(mode)(ids, labels=ids, return_logits=False).loss for mode in (False, True))
+    torch.testing.assert_close(whole, network.eval()(ids, labels=ids).loss)
+    assert not torch.isclose(whole, sampled)
 
 
 def test_the_loss_is_the_same_with_and_without_logits(network, ids):

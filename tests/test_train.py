@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict
+from safetensors.torch import load_file, save_file
 
+import training.train
 from tang_rnn import TangPoet, TangRNNConfig, TangRNNForCausalLM
-from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, score
+from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, load_corpus, score
 from training.train import TrainError, average, last_complete_checkpoint, main, read_config, train
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 def corpus_folder(tmp_path_factory):
     """Two hundred real poems, as the real corpus is laid out."""
     folder = tmp_path_factory.mktemp("corpus")
-    corpus = load_dataset(str(ROOT / "training" / "corpus"))
+    corpus = load_corpus(str(ROOT / "training" / "corpus"))
     for split, count in (("train", 160), ("validation", 20), ("test", 20)):
         corpus[split].select(range(count)).to_parquet(folder / f"{split}.parquet")
     return folder
@@ -30,7 +32,7 @@ def corpus_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(corpus_folder) -> DatasetDict:
-    return load_dataset(str(corpus_folder))
+    return load_corpus(str(corpus_folder))
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +57,13 @@ def configuration(corpus_folder, output_dir, **trainer) -> dict:
             "num_hidden_layers": 2,
             **dict.fromkeys(["embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout"], 0.1),
             "recurrent_dropout": 0.2,
+            "output_samples": 64,
         },
         "batch": {"max_tokens": 512, "max_length": 100},
-        "trainer": options | {"seed": 3, "use_cpu": True, "disable_tqdm": True, "report_to": []} | trainer,
+        "muon_learning_rate": 0.01,
+        "trainer": options
+        | {"seed": 3, "use_cpu": True, "bf16": True, "disable_tqdm": True, "report_to": []}
+        | trainer,
         "average_last": 2,
     }
 
@@ -172,6 +178,34 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus_folder, tmp_path):
     assert len(list((tmp_path / "whole" / "poems").iterdir())) == 3
 
 
+def test_a_stage_before_is_trained_once_and_gone_on_from(corpus_folder, tmp_path, monkeypatch):
+    """Its poems are the corpus's and the other's, those with unknown characters left out."""
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = load_corpus(str(corpus_folder))["train"].select(range(6)).to_list()
+    rows[0]["text"] = "龘" + rows[0]["text"][1:]
+    Dataset.from_list(rows).to_parquet(other / "train.parquet")
+    config = configuration(corpus_folder, tmp_path / "run", max_steps=2, eval_steps=1, learning_rate=0.0)
+    config |= {"tokenizer": {"min_count": 1}, "average_last": 1}
+    config["muon_learning_rate"] = None  # AdamW that goes nowhere: what began is what ends
+    config["pretrain"] = {"corpus": str(other), "trainer": {"learning_rate": 0.01}, "model": {"output_dropout": 0.5}}
+    final = train(config)
+    before = tmp_path / "run" / "pretrain"
+    weights = [load_file(folder / "final" / "model.safetensors") for folder in (before, tmp_path / "run")]
+    torch.testing.assert_close(*weights, rtol=0, atol=0)
+    assert json.loads((before / "final" / "config.json").read_text())["output_dropout"] == 0.5
+    assert json.loads((final / "config.json").read_text())["output_dropout"] == 0.1
+
+    stages = []
+    monkeypatch.setattr(training.train, "fit", lambda config, tokenizer, rows, *rest: stages.append((config, rows)))
+    train(config, resume=True)
+    assert [Path(stage["output_dir"]).name for stage, _ in stages] == ["run"], "the stage before is done"
+    (before / "final" / "training_log.json").unlink()
+    train(config, resume=True)
+    assert [Path(stage["output_dir"]).name for stage, _ in stages[1:]] == ["pretrain", "run"]
+    assert len(stages[1][1]) == 160 + 5
+
+
 def test_a_broken_checkpoint_is_not_resumed_from(tmp_path):
     for step, state in ((4, "{}"), (8, '{"half')):
         folder = tmp_path / f"checkpoint-{step}"
@@ -182,8 +216,6 @@ def test_a_broken_checkpoint_is_not_resumed_from(tmp_path):
 
 
 def test_average_is_the_mean_of_the_weights(tmp_path):
-    from safetensors.torch import save_file
-
     for number in (1, 3):
         (tmp_path / str(number)).mkdir()
         save_file({"w": torch.full((2,), float(number))}, tmp_path / str(number) / "model.safetensors")

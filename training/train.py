@@ -6,6 +6,10 @@ whatever way, goes on with ``--resume`` and gives the curve it would have given.
     final/              the checkpoint: float16 safetensors, tokenizer, training_log.json
     poems/              what the model wrote at each evaluation
     checkpoint-*/       where to go on; runs/ for TensorBoard
+    pretrain/           the same of the stage before, if the configuration has a `pretrain:` part
+
+The stage before is trained on the poems of another corpus along with those of the corpus itself. What stands under
+`pretrain:` takes the place of the configuration's own for that stage.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from datasets import load_dataset
+from datasets import concatenate_datasets
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import GenerationConfig, Trainer, TrainerCallback, TrainingArguments
@@ -28,7 +32,8 @@ from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.forms import STOP
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .data import Collator, LengthBatchSampler, build_tokenizer, encode, score
+from .data import Collator, LengthBatchSampler, build_tokenizer, encode, known_only, load_corpus, score
+from .optimizer import MuonAdamW
 
 # What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
 SAMPLING = {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.9, "max_length": 256}
@@ -52,9 +57,9 @@ class EpochCallback(TrainerCallback):
 class PoetTrainer(Trainer):
     """transformers' Trainer with batches by length, the loss without logits, and poems beside the evaluation."""
 
-    def __init__(self, *args, tokenizer: TangTokenizer, batch: dict, **kwargs):
+    def __init__(self, *args, tokenizer: TangTokenizer, batch: dict, muon_learning_rate: float | None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.tokenizer = tokenizer
+        self.tokenizer, self.muon_learning_rate = tokenizer, muon_learning_rate
         self.sampler = LengthBatchSampler(
             # what precedes the text is short and comes and goes; <s> and </s> are always there
             [len(text) + 2 for text in self.train_dataset["text"]],
@@ -77,6 +82,18 @@ class PoetTrainer(Trainer):
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.device.type == "cuda",
         )
+
+    def create_optimizer(self, model=None):
+        if self.optimizer is None and self.muon_learning_rate:
+            arguments = self.args
+            self.optimizer = MuonAdamW(
+                self.model if model is None else model,
+                arguments.learning_rate,
+                self.muon_learning_rate,
+                (arguments.adam_beta1, arguments.adam_beta2),
+                arguments.weight_decay,
+            )
+        return super().create_optimizer(model)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         return super().compute_loss(model, inputs | {"return_logits": False}, return_outputs, num_items_in_batch)
@@ -170,20 +187,48 @@ def read_config(path: Path) -> dict:
     return config
 
 
+def _load(name: str):
+    try:
+        return load_corpus(name)
+    except Exception as error:  # datasets has a class for each way of failing
+        raise TrainError(f"cannot load the corpus {name}: {str(error).splitlines()[0]}") from None
+
+
+def _merge(config: dict, changes: dict) -> dict:
+    """The configuration with the changes made, part by part."""
+    merged = copy.deepcopy(config)
+    for key, value in changes.items():
+        merged[key] = _merge(merged.get(key, {}), value) if isinstance(value, dict) else value
+    return merged
+
+
 def train(config: dict, resume: bool = False) -> Path:
-    """Trains as the configuration says and returns the folder of the finished checkpoint."""
+    """Trains as the configuration says, stage by stage, and returns the folder of the finished checkpoint."""
     output_dir = Path(config["output_dir"])
-    checkpoint = last_complete_checkpoint(output_dir)
-    if checkpoint and not resume:
+    before = output_dir / "pretrain"
+    if not resume and any(last_complete_checkpoint(folder) for folder in (output_dir, before)):
         raise TrainError(f"{output_dir} holds a run already: add --resume to go on with it, or remove the folder")
 
-    try:
-        corpus = load_dataset(config["corpus"])
-    except Exception as error:  # datasets has a class for each way of failing
-        raise TrainError(f"cannot load the corpus {config['corpus']}: {str(error).splitlines()[0]}") from None
+    corpus = _load(config["corpus"])
     tokenizer = build_tokenizer(corpus["train"], **config.get("tokenizer", {}))
     train_set, validation = (encode(corpus[split], tokenizer) for split in ("train", "validation"))
+    initial = None
+    if changes := config.get("pretrain"):
+        initial = before / "final"
+        if not (initial / "training_log.json").exists():  # the last file that is written
+            others = known_only(encode(_load(changes["corpus"])["train"], tokenizer), tokenizer)
+            together = concatenate_datasets([train_set, others.remove_columns("row")]).remove_columns("row")
+            together = together.add_column("row", list(range(len(together))))
+            stage = _merge(config, changes | {"output_dir": str(before)})
+            fit(stage, tokenizer, together, validation)
+    fit(config, tokenizer, train_set, validation, initial)
+    return output_dir / "final"
 
+
+def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: Path | None = None) -> None:
+    """One stage: from the last checkpoint in its folder, else from the weights in `initial`, else from nothing."""
+    output_dir = Path(config["output_dir"])
+    checkpoint = last_complete_checkpoint(output_dir)
     average_last = config.get("average_last", 1)
     arguments = {
         "eval_strategy": "steps",
@@ -196,10 +241,14 @@ def train(config: dict, resume: bool = False) -> Path:
         "report_to": ["tensorboard"],
         "remove_unused_columns": False,
         "logging_first_step": True,
+        "use_cpu": not torch.accelerator.is_available(),  # bf16 is refused where this is left open
     }
     arguments = TrainingArguments(output_dir=str(output_dir), **arguments | config["trainer"])
     torch.manual_seed(arguments.seed)
     model = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), **config["model"]))
+    if initial:
+        weights = load_file(initial / "model.safetensors")
+        model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)  # see average()
     trainer = PoetTrainer(
         model=model,
         args=arguments,
@@ -207,12 +256,13 @@ def train(config: dict, resume: bool = False) -> Path:
         eval_dataset=validation,
         tokenizer=tokenizer,
         batch=config["batch"],
+        muon_learning_rate=config.get("muon_learning_rate"),
     )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log = trainer.state.log_history
     if trainer.is_world_process_zero():
         finish(trainer, tokenizer, validation, output_dir, average_last, log)
-    return output_dir / "final"
+    trainer.accelerator.wait_for_everyone()  # the next stage begins with what the first process has written
 
 
 def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, log: list[dict]) -> None:

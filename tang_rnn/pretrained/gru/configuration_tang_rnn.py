@@ -24,6 +24,8 @@ class TangRNNConfig(PreTrainedConfig):
         output_dropout (`float`): likewise on the vector that meets the output layer.
         recurrent_dropout (`float`): DropConnect on the hidden-to-hidden weights.
             All five are those of Merity et al. 2017, *Regularizing and Optimizing LSTM Language Models*.
+        output_samples (`int`): while training without logits, the output layer compares with this many tokens and the
+            batch's own, three quarters of them the most frequent, instead of all; 0 for all.
         initializer_range (`float`): embeddings start uniform in plus or minus this.
 
     Raises:
@@ -42,6 +44,7 @@ class TangRNNConfig(PreTrainedConfig):
     hidden_dropout: float = 0.0
     output_dropout: float = 0.0
     recurrent_dropout: float = 0.0
+    output_samples: int = 0
     initializer_range: float = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = 1

@@ -70,23 +70,30 @@ class LinearCrossEntropy(torch.autograd.Function):
     """Summed cross entropy of a linear output layer that never holds all logits at once.
 
     The gradient is computed in the same pass as the loss, a block of rows at a time: the block's logits stay in the
-    processor's cache, which is what makes it faster than ``cross_entropy(linear(x))`` on large vocabularies.
+    processor's cache, which is what makes it faster than ``cross_entropy(linear(x))`` on large vocabularies. Under
+    autocast the three products are computed in its dtype, all else in float32.
     Method: Hsu et al. 2024, *Liger Kernel*, section 3.2.
 
-    hidden: (N, E), weight: (V, E), labels: (N,) without ignored ones. Returns a scalar.
+    hidden: (N, E), weight: (V, E), offset: (V,) added to the logits, labels: (N,) without ignored ones.
+    Returns a scalar.
     """
 
     BLOCK = 256  # rows: 256 x 6,500 float32 logits are 6.6 MB
 
     @staticmethod
-    def forward(ctx, hidden, weight, labels):
-        loss = hidden.new_zeros((), dtype=torch.float32)
+    def forward(ctx, hidden, weight, offset, labels):
+        device = hidden.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         needed = ctx.needs_input_grad
         grad_hidden = torch.empty_like(hidden) if needed[0] else None
         grad_weight = torch.zeros_like(weight) if needed[1] else None
+        hidden, weight = hidden.to(dtype), weight.to(dtype)
+        loss = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(labels), LinearCrossEntropy.BLOCK):
             rows = slice(start, start + LinearCrossEntropy.BLOCK)
             logits = (hidden[rows] @ weight.T).float()  # (n, V)
+            if offset is not None:
+                logits += offset
             target = labels[rows, None]
             loss -= logits.gather(1, target).sum()
             largest = logits.amax(1, keepdim=True)
@@ -96,26 +103,52 @@ class LinearCrossEntropy(torch.autograd.Function):
             if needed[0] or needed[1]:
                 delta = softmax.div_(total)
                 delta.scatter_add_(1, target, delta.new_full(target.shape, -1.0))  # softmax - one-hot
-                delta = delta.to(hidden.dtype)
+                delta = delta.to(dtype)
                 if needed[0]:
-                    torch.mm(delta, weight, out=grad_hidden[rows])
+                    grad_hidden[rows] = delta @ weight
                 if needed[1]:
-                    grad_weight.addmm_(delta.T, hidden[rows])
+                    grad_weight += delta.T @ hidden[rows]
         ctx.save_for_backward(grad_hidden, grad_weight)
         return loss
 
     @staticmethod
     def backward(ctx, grad_loss):
-        return tuple(None if grad is None else grad * grad_loss for grad in ctx.saved_tensors) + (None,)
+        return tuple(None if grad is None else grad * grad_loss for grad in ctx.saved_tensors) + (None, None)
+
+
+def sampled_classes(labels: torch.Tensor, size: int, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Stands in for a vocabulary of `size` tokens, most frequent first, while training: `count` of them and the labels.
+
+    The most frequent three quarters of `count` are always there, and so are the labels; the rest of the vocabulary,
+    seldom likely, is represented by a sample, each of whose probabilities counts for those not drawn. So the softmax
+    denominator is estimated without bias (Jean et al. 2015, *On Using Very Large Target Vocabulary*, without their
+    approximation of one sample for all).
+
+    labels: (N,). Returns classes (C,), what to add to their logits (C,), and the labels as places in classes (N,).
+    """
+    head = 3 * count // 4
+    is_label = torch.zeros(size, dtype=torch.bool, device=labels.device)
+    is_label[labels] = True
+    rest = (~is_label[head:]).nonzero()[:, 0] + head
+    drawn = rest[torch.randperm(len(rest), device=labels.device)[: count - head]]
+    known = torch.cat([torch.arange(head, device=labels.device), is_label[head:].nonzero()[:, 0] + head])
+    classes = torch.cat([known, drawn])
+    offset = torch.zeros(len(classes), device=labels.device)
+    if len(drawn):
+        offset[len(known) :] = math.log(len(rest) / len(drawn))
+    places = torch.empty(size, dtype=torch.long, device=labels.device)
+    places[known] = torch.arange(len(known), device=labels.device)
+    return classes, offset, places[labels]
 
 
 class TangRNNLayer(nn.Module):
     """One recurrent layer: torch's own, with DropConnect on its hidden-to-hidden weights while training."""
 
-    def __init__(self, config: TangRNNConfig, input_size: int):
+    def __init__(self, config: TangRNNConfig, input_size: int, input_std: float):
         super().__init__()
         layer_class, self.function, self.step = CELLS[config.cell_type]
         self.cell = layer_class(input_size, config.hidden_size, batch_first=True)
+        self.cell.input_std = input_std  # of an untrained model, for _init_weights
         self.recurrent_dropout = config.recurrent_dropout
 
     def forward(
@@ -197,7 +230,8 @@ class TangRNNPreTrainedModel(PreTrainedModel):
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.RNNBase):
-            bound = 1 / math.sqrt(module.hidden_size)
+            # Half a unit of spread in what reaches the gates: far less, and an LSTM sees nothing for its first epoch.
+            bound = math.sqrt(3 / module.input_size) * 0.5 / module.input_std
             init.uniform_(module.weight_ih_l0, -bound, bound)
             # One orthogonal block per gate keeps gradients alive over a whole poem (Saxe et al. 2014).
             gates = module.weight_hh_l0.split(module.hidden_size)
@@ -215,8 +249,11 @@ class TangRNNModel(TangRNNPreTrainedModel):
     def __init__(self, config: TangRNNConfig):
         super().__init__(config)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.embedding_size)
-        widths = [config.embedding_size] + [config.hidden_size] * config.num_hidden_layers
-        self.layers = nn.ModuleList(TangRNNLayer(config, width) for width in widths[:-1])
+        first = config.embedding_size, config.initializer_range / math.sqrt(3)
+        further = config.hidden_size, 0.3
+        self.layers = nn.ModuleList(
+            TangRNNLayer(config, *(further if index else first)) for index in range(config.num_hidden_layers)
+        )
         self.projection = nn.Linear(config.hidden_size, config.embedding_size)
         self.post_init()
 
@@ -409,7 +446,11 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             if return_logits:
                 total = F.cross_entropy(logits[:, steps][counted].float(), target[counted], reduction="sum")
             else:
-                total = LinearCrossEntropy.apply(hidden[:, steps][counted], self.lm_head.weight, target[counted])
+                weight, offset, wanted = self.lm_head.weight, None, target[counted]
+                if self.training and 0 < self.config.output_samples < len(weight):
+                    classes, offset, wanted = sampled_classes(wanted, len(weight), self.config.output_samples)
+                    weight = weight[classes]
+                total = LinearCrossEntropy.apply(hidden[:, steps][counted], weight, offset, wanted)
             loss = total / (counted.sum() if num_items_in_batch is None else num_items_in_batch)
 
         if not return_dict:
