@@ -7,6 +7,9 @@ from transformers import PreTrainedConfig
 # memory c (Elman 1990; Hochreiter & Schmidhuber 1997; Cho et al. 2014).
 STATES_PER_CELL = {"rnn": 1, "lstm": 2, "gru": 1}
 
+# No size beyond these is meant: a config.json that names one must not take the memory of the machine that reads it.
+LARGEST = {"vocab_size": 2**20, "embedding_size": 2**14, "hidden_size": 2**14, "num_hidden_layers": 100}
+
 
 @strict
 class TangRNNConfig(PreTrainedConfig):
@@ -29,7 +32,7 @@ class TangRNNConfig(PreTrainedConfig):
         initializer_range (`float`): embeddings start uniform in plus or minus this.
 
     Raises:
-        ValueError: for an unknown `cell_type`, naming the known ones.
+        ValueError: for an unknown `cell_type`, naming the known ones, and for a size out of all proportion.
     """
 
     model_type = "tang_rnn"
@@ -55,9 +58,9 @@ class TangRNNConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         if self.cell_type not in STATES_PER_CELL:
             raise ValueError(f"cell_type must be one of {', '.join(STATES_PER_CELL)}, not {self.cell_type!r}")
-        for size in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers"):
-            if getattr(self, size) < 1:
-                raise ValueError(f"{size} must be at least 1, not {getattr(self, size)}")
+        for size, most in LARGEST.items():
+            if not 1 <= getattr(self, size) <= most:
+                raise ValueError(f"{size} must be between 1 and {most}, not {getattr(self, size)}")
         super().__post_init__(**kwargs)
 
     @property

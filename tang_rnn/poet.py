@@ -18,6 +18,7 @@ import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from . import prosody
+from .checkpoint import load
 from .constraints import Plan, RuleConflict, Rules, VerseConstraint, Vocabulary
 from .forms import COMMA, FORMS, STOP, classify, split_lines
 from .modeling_tang_rnn import TangRNNForCausalLM
@@ -187,10 +188,10 @@ class TangPoet:
     def __init__(self, model: TangRNNForCausalLM, tokenizer: TangTokenizer):
         try:
             check_vocabulary(model, tokenizer)
+            self.vocabulary = Vocabulary(tokenizer)
         except ValueError as error:
             raise PoetError(str(error)) from None
         self.model, self.tokenizer = model.eval(), tokenizer
-        self.vocabulary = Vocabulary(tokenizer)
 
     @classmethod
     def from_pretrained(cls, name: str | Path = "lstm", **kwargs) -> TangPoet:
@@ -209,12 +210,10 @@ class TangPoet:
                 raise PoetError(f"there is no folder {str(name)!r}; {hint}")
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:
-            tokenizer = TangTokenizer.from_pretrained(path)
-            model = TangRNNForCausalLM.from_pretrained(path, **kwargs)
+            return cls(*load(path, **kwargs))
         except Exception as error:  # transformers and safetensors have a class for each way of failing
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise PoetError(f"cannot load {str(name)!r}: {reason[0]}; {hint}") from error
-        return cls(model, tokenizer)
 
     @staticmethod
     def _download(repo_id: str, **kwargs) -> Path:

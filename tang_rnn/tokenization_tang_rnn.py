@@ -15,6 +15,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from .forms import COMMA, FORM_TOKENS, STOP
+from .modeling_tang_rnn import written_beside
 
 PAD, BOS, EOS, UNK = "<pad>", "<s>", "</s>", "<unk>"
 
@@ -112,14 +113,18 @@ class TangTokenizer(PreTrainedTokenizerFast):
         """The text in the model's own characters and marks."""
         return self.backend_tokenizer.normalizer.normalize_str(text)
 
-    def save_pretrained(self, save_directory, *args, **kwargs):
-        """Saves so that `AutoTokenizer` loads it where tang_rnn is not installed."""
-        files = super().save_pretrained(save_directory, *args, **kwargs)
-        path = Path(save_directory, "tokenizer_config.json")
-        config = json.loads(path.read_text(encoding="utf-8"))
-        config["tokenizer_class"] = "PreTrainedTokenizerFast"
-        path.write_text(json.dumps(config, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        return files
+    def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):
+        """Saves so that `AutoTokenizer` loads it where tang_rnn is not installed, and over files of the same name only
+        once all is written."""
+        with written_beside(save_directory) as beside:
+            files = super().save_pretrained(beside, *args, **kwargs)
+            path = beside / "tokenizer_config.json"
+            config = json.loads(path.read_text(encoding="utf-8"))
+            config["tokenizer_class"] = "PreTrainedTokenizerFast"
+            path.write_text(json.dumps(config, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        if push_to_hub:
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+        return tuple(str(Path(save_directory, Path(file).name)) for file in files)
 
 
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -133,6 +138,8 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
             f"the tokenizer has {len(tokenizer)} tokens and the model {model.config.vocab_size}: "
             "they are not of one checkpoint"
         )
+    if {*tokenizer.get_vocab().values()} != {*range(len(tokenizer))}:
+        raise ValueError("the tokenizer's tokens are not numbered from 0 without a gap")
     for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
         if (ours := getattr(tokenizer, name)) != (theirs := getattr(model.config, name)):
             raise ValueError(f"{name} is {ours} in the tokenizer and {theirs} in the model's configuration")

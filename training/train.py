@@ -30,6 +30,7 @@ from transformers import GenerationConfig, Trainer, TrainerCallback, TrainingArg
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.forms import STOP
+from tang_rnn.modeling_tang_rnn import written_beside
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
 from .data import Collator, LengthBatchSampler, build_tokenizer, encode, known_only, load_corpus, score
@@ -165,12 +166,13 @@ def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) ->
         pad_token_id=tokenizer.pad_token_id,
         suppress_tokens=[tokenizer.unk_token_id],  # stands in the corpus for its rarest characters
     )
-    model.save_pretrained(folder)
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    config["dtype"] = "float32"
-    path.write_text(json.dumps(config, indent=2) + "\n")
-    tokenizer.save_pretrained(folder)
+    with written_beside(folder) as beside:  # all of it, or the folder stays as it was
+        model.save_pretrained(beside)
+        path = beside / "config.json"
+        config = json.loads(path.read_text())
+        config["dtype"] = "float32"
+        path.write_text(json.dumps(config, indent=2) + "\n")
+        tokenizer.save_pretrained(beside)
 
 
 def read_config(path: Path) -> dict:

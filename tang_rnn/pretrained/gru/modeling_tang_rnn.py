@@ -6,7 +6,13 @@ Shapes in the comments: B rows, T time steps, E embedding_size, H hidden_size, V
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -141,6 +147,23 @@ def sampled_classes(labels: torch.Tensor, size: int, count: int) -> tuple[torch.
     return classes, offset, places[labels]
 
 
+@contextmanager
+def written_beside(folder: str | Path) -> Iterator[Path]:
+    """A new folder inside this one; what has been written there is moved up in the end, over what had the same name.
+
+    A disk that fills up, or whatever else goes wrong in between, leaves the files that were there as they were.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        yield beside
+        for path in beside.iterdir():
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 class TangRNNLayer(nn.Module):
     """One recurrent layer: torch's own, with DropConnect on its hidden-to-hidden weights while training."""
 
@@ -220,6 +243,13 @@ class TangRNNPreTrainedModel(PreTrainedModel):
                 + ", ".join(sorted(info["missing_keys"]))
             )
         return model
+
+    def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):
+        """As transformers' own, but that a checkpoint which is there already survives if writing fails."""
+        if push_to_hub:  # uploads from where it writes
+            return super().save_pretrained(save_directory, *args, push_to_hub=True, **kwargs)
+        with written_beside(save_directory) as beside:
+            super().save_pretrained(beside, *args, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
