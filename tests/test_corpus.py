@@ -204,7 +204,8 @@ def source_folder(folder: Path) -> Path:
     (poems / "poet.tang.1000.json").write_text(json.dumps(many), encoding="utf-8")
     first = [raw(*SPRING), raw(*SPRING, author="不詳"), raw(*SPRING, title="句"), raw("□" * 5)]
     (poems / "poet.tang.0.json").write_text(json.dumps(first), encoding="utf-8")
-    (poems / "poet.song.0.json").write_text("[{}]", encoding="utf-8")
+    song = [raw("山中無曆日，寒盡不知年。", "偶來松樹下，高枕石頭眠。"), raw(*SPRING)]
+    (poems / "poet.song.0.json").write_text(json.dumps(song), encoding="utf-8")
     for other in ("error", "strains"):
         (folder / "dist" / other).mkdir()
         (folder / "dist" / other / "poet.tang.0.json").write_text("[{}]", encoding="utf-8")
@@ -237,6 +238,13 @@ def test_a_rebuild_gives_the_same_bytes(tmp_path, capsys):
     for row in ("| duplicate | 1 |", "| fragment | 1 |", "| lacuna | 1 |"):
         assert row in printed
     assert corpus.read_raw(folder)[0]["paragraphs"] == SPRING  # 0 before 1000
+
+
+def test_the_song_without_what_the_tang_has(tmp_path, capsys):
+    assert corpus.main(["song", "--source", str(source_folder(tmp_path / "package")), "--out", str(tmp_path)]) == 0
+    (row,) = pq.read_table(tmp_path / "train.parquet").to_pylist()
+    assert row["text"] == "山中无历日，寒尽不知年。偶来松树下，高枕石头眠。"
+    assert "| stands in the Tang's | 1 |" in capsys.readouterr().out
 
 
 def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
