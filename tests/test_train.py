@@ -1,23 +1,71 @@
 """The training pipeline on a corpus of a few poems: batches, context dropout, the loss, and an exact resume."""
 
 import json
+import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from datasets import Dataset, DatasetDict
+from datasets import Dataset
 from safetensors.torch import load_file, save_file
 
 import training.train
 from tang_rnn import TangPoet, TangRNNConfig, TangRNNForCausalLM
-from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, load_corpus, score
+from training.data import (
+    IGNORED,
+    Collator,
+    CorpusError,
+    LengthBatchSampler,
+    LengthBatchStream,
+    build_tokenizer,
+    encode,
+    known_only,
+    load_corpus,
+    score,
+    together,
+)
 from training.train import TrainError, average, last_complete_checkpoint, main, read_config, train
 
 ROOT = Path(__file__).parent.parent
+
+# A program that trains as a list of runs in a YAML file says, and dies in the middle of a step where it is told to.
+PROGRAM = """
+import os, sys, yaml, training.train as t
+
+t.SAMPLING["max_length"] = 16
+compute_loss = t.PoetTrainer.compute_loss
+def dies(self, *args, **kwargs):
+    if self.state.global_step == run.get("dies_at") and self.args.process_index == self.args.world_size - 1:
+        os.kill(os.getpid(), 9)
+    return compute_loss(self, *args, **kwargs)
+t.PoetTrainer.compute_loss = dies
+for run in yaml.safe_load(open(sys.argv[1])):
+    t.train(run["config"], run.get("resume", False))
+"""
+
+
+@pytest.fixture(autouse=True)
+def short_samples(monkeypatch):
+    """An untrained model does not end its poems, and nobody reads them here."""
+    monkeypatch.setitem(training.train.SAMPLING, "max_length", 16)
+
+
+def run_program(folder: Path, *runs: dict, processes: int = 1) -> subprocess.CompletedProcess:
+    (folder / "program.py").write_text(PROGRAM)
+    (folder / "runs.yaml").write_text(yaml.safe_dump(list(runs)))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    return subprocess.run(
+        [sys.executable, *(torchrun if processes > 1 else []), folder / "program.py", folder / "runs.yaml"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +79,7 @@ def corpus_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def corpus(corpus_folder) -> DatasetDict:
+def corpus(corpus_folder) -> dict[str, Dataset]:
     return load_corpus(str(corpus_folder))
 
 
@@ -102,6 +150,92 @@ def test_processes_share_the_batches_without_overlap(encoded):
     assert len(rows) == len(set(rows))
 
 
+def test_a_step_has_the_same_batches_by_one_process_or_three(encoded):
+    lengths = [len(text) for text in encoded["text"]]
+    one = list(LengthBatchSampler(lengths, 128, seed=1, per_step=3))
+    three = [list(LengthBatchSampler(lengths, 128, seed=1, per_step=3, rank=rank, world_size=3)) for rank in range(3)]
+    assert one == [batch for step in zip(*three) for batch in step]
+    with pytest.raises(CorpusError, match="160 poems make"):
+        LengthBatchSampler(lengths, 4096, per_step=100)
+
+
+@pytest.fixture(scope="module")
+def stream_folder(corpus, tmp_path_factory):
+    """The same corpus, its training poems in several files as large corpora are."""
+    folder = tmp_path_factory.mktemp("stream")
+    for number in range(4):
+        corpus["train"].shard(4, number).to_parquet(folder / f"train-{number:05}-of-00004.parquet")
+    corpus["validation"].to_parquet(folder / "validation.parquet")
+    return folder
+
+
+def test_a_stream_is_every_poem_once_in_batches_of_like_length(stream_folder, corpus, tokenizer):
+    streamed = load_corpus(str(stream_folder), streaming=True)
+    assert sorted(build_tokenizer(streamed["train"], min_poems=1).get_vocab()) == sorted(tokenizer.get_vocab())
+    assert streamed["validation"]["text"] == corpus["validation"]["text"]
+    stream = encode(streamed["train"], tokenizer)
+    assert len(list(known_only(stream, tokenizer))) == len(known_only(encode(corpus["train"], tokenizer), tokenizer))
+    assert len(list(together(encode(corpus["validation"], tokenizer), stream))) == 20 + 160
+
+    seen = []
+
+    def collate(rows):
+        assert max(len(row["text"]) + 2 for row in rows) * len(rows) <= 512 or len(rows) == 1
+        seen.append([tuple(row["text"]) for row in rows])
+        return {}
+
+    collate.seed = 1
+    batches = LengthBatchStream(stream, collate, max_tokens=512, buffer=30, per_step=2)
+    epochs = {0: [], 1: []}
+    ends = set()
+    for batch in batches:
+        ((part, (epoch, *_)),) = batch["position"].items()
+        if epoch in epochs:
+            epochs[epoch].append(seen[-1])
+        else:
+            ends.add(part)
+        if ends == {"0", "1"}:
+            break
+    texts = sorted(tuple(text) for text in encode(corpus["train"], tokenizer)["text"])
+    for epoch in epochs.values():
+        assert sorted(text for batch in epoch for text in batch) == texts
+    assert epochs[0] != epochs[1], "shuffled anew"
+    spread = [max(map(len, batch)) - min(map(len, batch)) for batch in epochs[0]]
+    assert np.mean(spread) < 0.4 * np.std([len(text) for text in texts]), "of like length"
+
+
+@pytest.mark.parametrize("parts", [2, 3])  # of four files: by files, and by poems
+def test_a_stream_goes_on_from_any_position_and_is_shared_out(stream_folder, tokenizer, parts):
+    """The same batches by one process, by several, and from positions that a checkpoint may hold."""
+    stream = encode(load_corpus(str(stream_folder), streaming=True)["train"], tokenizer)
+
+    def batches(count, **kwargs):
+        options = {"max_tokens": 512, "buffer": 30, "per_step": parts} | kwargs
+        result = list(islice(LengthBatchStream(stream, Collator(tokenizer, seed=3), **options), count))
+        return result, [(batch["seed"], batch["input_ids"].tolist()) for batch in result]
+
+    whole, expected = batches(60)
+    assert {epoch for batch in whole for epoch, *_ in batch["position"].values()} >= {0, 1}, "more than once around"
+    assert len({seed for seed, _ in expected}) == 60
+    shares = [batches(60 // parts, rank=rank, world_size=parts)[1] for rank in range(parts)]
+    assert [batch for step in zip(*shares) for batch in step] == expected
+    positions = {}
+    for number, batch in enumerate(whole[:50], 1):
+        positions |= batch["position"]
+        if number in (parts, 4 * parts, 7 * parts, 16 * parts):
+            saved = json.loads(json.dumps(positions))
+            assert batches(6, positions=saved)[1] == expected[number : number + 6]
+    with pytest.raises(CorpusError, match="no poems for part"):
+        batches(500, per_step=300)
+
+
+def test_a_stream_needs_to_be_told_its_end(stream_folder, tmp_path, capsys):
+    config = configuration(stream_folder, tmp_path / "run", max_steps=-1) | {"streaming": True}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main([str(tmp_path / "config.yaml")]) == 2
+    assert "max_steps" in capsys.readouterr().err
+
+
 def test_labels_are_the_text_and_its_end_whatever_context_stays(encoded, tokenizer):
     rows = [encoded[index] for index in range(40)]
     collate = Collator(tokenizer, max_length=48, seed=5)
@@ -138,9 +272,12 @@ def test_score_is_the_loss_of_each_poem_alone(corpus, tokenizer):
     assert result["perplexity"] == pytest.approx(np.exp(result["loss"]))
 
 
-def losses(folder: Path) -> tuple:
-    state = json.loads((folder / "checkpoint-12" / "trainer_state.json").read_text())
-    return tuple((entry["step"], entry.get("loss"), entry.get("eval_loss")) for entry in state["log_history"])
+def losses(folder: Path, step: int = 12) -> list:
+    state = json.loads((folder / f"checkpoint-{step}" / "trainer_state.json").read_text())
+    return [
+        (entry["step"], *(entry[name] for name in ("loss", "eval_loss") if name in entry))
+        for entry in state["log_history"]
+    ]
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus_folder, tmp_path):
@@ -148,17 +285,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus_folder, tmp_path):
     whole = configuration(corpus_folder, tmp_path / "whole")
     final = train(whole)
     killed = configuration(corpus_folder, tmp_path / "killed")
-    script = (
-        "import os, sys, yaml, training.train as t\n"
-        "class Killer(t.EpochCallback):\n"
-        "    def on_step_end(self, args, state, control, **kwargs):\n"
-        "        if state.global_step == 7: os.kill(os.getpid(), 9)\n"
-        "t.EpochCallback = Killer\n"
-        "t.train(yaml.safe_load(sys.stdin))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], input=yaml.safe_dump(killed), text=True, cwd=ROOT, capture_output=True
-    )
+    done = run_program(tmp_path, {"config": killed, "dies_at": 7})
     assert done.returncode == -9, done.stderr
     broken = tmp_path / "killed" / "checkpoint-8"
     broken.mkdir()
@@ -176,6 +303,35 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus_folder, tmp_path):
     curve = json.loads((final / "training_log.json").read_text())
     assert [step for step, _ in curve["validation"]] == [4, 8, 12] and curve["validation"][-1][1] < 8
     assert len(list((tmp_path / "whole" / "poems").iterdir())) == 3
+
+
+def test_two_processes_give_the_curve_of_one_though_a_process_is_killed(corpus_folder, stream_folder, tmp_path):
+    """The corpus in memory and the corpus as a stream, with all dropout: a step's two batches by one process or by two
+    under torchrun, one of which is killed. One run goes on with two processes, the other with one."""
+    configs = {}
+    for kind in ("memory", "stream"):
+        for name in ("one", "two"):
+            folder = stream_folder if kind == "stream" else corpus_folder
+            config = configuration(folder, tmp_path / f"{kind}-{name}", max_steps=6, eval_steps=3)
+            config["batch"] |= {"batches_per_step": 2, "buffer": 50}
+            configs[kind, name] = config | {"streaming": kind == "stream", "average_last": 1}
+        train(configs[kind, "one"])
+    memory, stream = configs["memory", "two"], configs["stream", "two"]
+    first = run_program(tmp_path, {"config": memory, "dies_at": 4}, processes=2)
+    assert first.returncode and "Signal 9" in first.stderr, first.stderr
+    assert not (tmp_path / "memory-two" / "checkpoint-6").exists()
+    second = run_program(tmp_path, {"config": memory, "resume": True}, {"config": stream, "dies_at": 4}, processes=2)
+    assert second.returncode and "Signal 9" in second.stderr, second.stderr
+    assert not (tmp_path / "stream-two" / "checkpoint-6").exists()
+    train(stream, resume=True)
+    for kind in ("memory", "stream"):
+        one, two = (losses(tmp_path / f"{kind}-{name}", 6) for name in ("one", "two"))
+        assert [entry[0] for entry in one] == [1, 2, 3, 3, 4, 5, 6, 6]
+        assert [value for entry in two for value in entry] == pytest.approx(
+            [x for entry in one for x in entry], rel=1e-5
+        )
+        weights = [load_file(tmp_path / f"{kind}-{name}" / "final" / "model.safetensors") for name in ("one", "two")]
+        torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-5)
 
 
 def test_a_stage_before_is_trained_once_and_gone_on_from(corpus_folder, tmp_path, monkeypatch):

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, IterableDataset, concatenate_datasets, load_dataset
+from datasets.distributed import split_dataset_by_node
+from torch.utils.data import IterableDataset as TorchIterableDataset
 from torch.utils.data import Sampler
 
 from tang_rnn.forms import COMMA, FORMS, STOP
@@ -22,33 +24,50 @@ from .corpus import read_variants, simplify
 IGNORED = -100  # what cross entropy looks away from
 
 
-def load_corpus(name: str) -> DatasetDict:
-    """The splits of a corpus: a folder of parquet files, or a dataset on the Hub.
+class CorpusError(ValueError):
+    """The corpus is too small for what is asked of it."""
+
+
+def load_corpus(name: str, streaming: bool = False) -> dict[str, Dataset | IterableDataset]:
+    """The splits of a corpus: a folder of parquet files (train.parquet, or train-00000-of-00064.parquet and so on), or
+    a dataset on the Hub. With `streaming`, the training split is read as it is used and never held in memory.
 
     A folder is read directly: `load_dataset` knows it by its path, and may answer with what stood there before.
     """
-    files = sorted(Path(name).glob("*.parquet"))
-    if files:
-        return DatasetDict({file.stem: Dataset(pq.read_table(file)) for file in files})
-    return load_dataset(name)
+    splits: dict[str, list[str]] = {}
+    for file in sorted(Path(name).glob("*.parquet")):
+        splits.setdefault(file.stem.split("-")[0], []).append(str(file))
+    if not splits:
+        loaded = load_dataset(name, streaming=streaming)
+        if not streaming:
+            return loaded
+        return {
+            split: stream if split == "train" else Dataset.from_list(list(stream)) for split, stream in loaded.items()
+        }
+    corpus = {
+        split: Dataset(pq.read_table(files)) for split, files in splits.items() if not (streaming and split == "train")
+    }
+    if streaming:
+        corpus["train"] = load_dataset("parquet", data_files=splits["train"], split="train", streaming=True)
+    return corpus
 
 
 def _by_frequency(counts: Counter) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def build_tokenizer(train: Dataset, min_count: int = 2, min_poems: int = 100) -> TangTokenizer:
+def build_tokenizer(train: Dataset | IterableDataset, min_count: int = 2, min_poems: int = 100) -> TangTokenizer:
     """The tokenizer of a corpus.
 
     Characters seen `min_count` times or more in poems and titles, poets with `min_poems` or more; every other character
     that Unicode has is read as what the corpus would write for it (traditional forms, variant glyphs), if it is known.
     """
-    counts = Counter()
-    for column in ("text", "title"):
-        for text in train[column]:
-            counts.update(text)
+    counts, poets = Counter(), Counter()
+    for rows in train.iter(1000):
+        counts.update("".join(rows["text"] + rows["title"]))
+        poets.update(rows["poet"])
     characters = [char for char, count in _by_frequency(counts) if count >= min_count]
-    names = [name for name, count in _by_frequency(Counter(train["poet"])) if name and count >= min_poems]
+    names = [name for name, count in _by_frequency(poets) if name and count >= min_poems]
     variants = read_variants()
     replacements = {}
     for block in ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x323B0)):  # the CJK blocks
@@ -69,52 +88,131 @@ def _encode(rows: dict[str, list], tokenizer: TangTokenizer, max_title: int) -> 
     }
 
 
-def encode(dataset: Dataset, tokenizer: TangTokenizer, max_title: int = 12) -> Dataset:
-    """Columns form, poet, title and text as lists of token ids (each possibly empty), and the row's number."""
+def encode(dataset: Dataset | IterableDataset, tokenizer: TangTokenizer, max_title: int = 12):
+    """Columns form, poet, title and text as lists of token ids (each possibly empty), and, but in a stream, the row's
+    number."""
     dataset = dataset.map(
         _encode,
         batched=True,
         remove_columns=[name for name in dataset.column_names if name not in ("form", "poet", "title", "text")],
         fn_kwargs={"tokenizer": tokenizer, "max_title": max_title},
-        desc="Tokenizing",
+        **{"desc": "Tokenizing"} if isinstance(dataset, Dataset) else {},
     )
-    return dataset.add_column("row", list(range(len(dataset))))
+    return _number(dataset)
 
 
-def known_only(encoded: Dataset, tokenizer: TangTokenizer) -> Dataset:
+def _number(dataset):
+    return dataset.add_column("row", list(range(len(dataset)))) if isinstance(dataset, Dataset) else dataset
+
+
+def known_only(encoded, tokenizer: TangTokenizer):
     """The poems in which the tokenizer knows every character."""
     unknown = tokenizer.unk_token_id
+    if isinstance(encoded, IterableDataset):
+        return encoded.filter(lambda row: unknown not in row["text"])
     return encoded.select([row for row, text in zip(encoded["row"], encoded["text"]) if unknown not in text])
+
+
+def together(*parts):
+    """Encoded datasets as one; a stream if one of them is."""
+    if any(isinstance(part, IterableDataset) for part in parts):
+        parts = [part.to_iterable_dataset() if isinstance(part, Dataset) else part for part in parts]
+        return concatenate_datasets([part.select_columns(["form", "poet", "title", "text"]) for part in parts])
+    return _number(concatenate_datasets([part.remove_columns("row") for part in parts]))
 
 
 class LengthBatchSampler(Sampler[list[int]]):
     """Batches of poems of like length, each of at most `max_tokens` characters padding included.
 
     Poems of one length are shuffled among themselves each epoch and the batches among each other. Where one batch ends
-    and the next begins depends on the sorted lengths alone, so that every epoch has the same number of batches. Of
-    several processes each takes every n-th batch; all have equally many.
+    and the next begins depends on the sorted lengths alone, so that every epoch has the same number of batches. An
+    epoch is made of whole steps of `per_step` batches; what is left over, another time other batches, waits for the
+    next. Of several processes each takes every n-th batch, so that a step has the same batches however many there are.
+
+    Raises:
+        CorpusError: the poems do not make a single step.
     """
 
-    def __init__(self, lengths: list[int], max_tokens: int, seed: int = 0, rank: int = 0, world_size: int = 1):
+    def __init__(self, lengths, max_tokens: int, seed: int = 0, per_step: int = 1, rank: int = 0, world_size: int = 1):
         self.lengths = np.minimum(np.asarray(lengths), max_tokens)
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self.epoch = 0
         self.bounds = [0]
-        for index, length in enumerate(np.sort(self.lengths)):
+        for index, length in enumerate(np.sort(self.lengths).tolist()):
             if (index - self.bounds[-1] + 1) * length > max_tokens:
                 self.bounds.append(index)
         self.bounds.append(len(self.lengths))
+        count = len(self.bounds) - 1 if len(self.lengths) else 0
+        self.batches = count // per_step * per_step  # of all processes
+        if not self.batches:
+            raise CorpusError(f"{len(self.lengths)} poems make {count} batches, and a step needs {per_step}")
 
     def __len__(self) -> int:
-        return max(1, (len(self.bounds) - 1) // self.world_size)
+        return self.batches // self.world_size
 
     def __iter__(self) -> Iterator[list[int]]:
         rng = np.random.default_rng((self.seed, self.epoch))
         shuffled = rng.permutation(len(self.lengths))
         order = shuffled[np.argsort(self.lengths[shuffled], kind="stable")]
-        batches = rng.permutation(len(self.bounds) - 1)
-        for batch in batches[self.rank :: self.world_size][: len(self)]:
+        batches = rng.permutation(len(self.bounds) - 1)[: self.batches]
+        for batch in batches[self.rank :: self.world_size]:
             yield order[self.bounds[batch] : self.bounds[batch + 1]].tolist()
+
+
+class LengthBatchStream(TorchIterableDataset):
+    """Collated batches from an encoded stream, without end: for a corpus that is larger than memory.
+
+    The stream is cut in `per_step` parts (files, where their number is a multiple of that, else every n-th poem). A
+    part is read a window of `buffer` poems at a time, which :class:`LengthBatchSampler` shuffles and makes into
+    batches. A step takes a batch from each part, and a process reads every n-th part, so that a step has the same
+    batches however many processes there are. Each time around, the files come in another order.
+
+    Each batch carries the `position` behind it, ``{part: [epoch, state of the stream, rows before the window, batches
+    taken from it]}``: all parts' positions together are where a resumed run begins (`positions`).
+    """
+
+    def __init__(
+        self,
+        stream: IterableDataset,
+        collate: Collator,
+        max_tokens: int,
+        buffer: int = 10_000,
+        per_step: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
+        positions: dict[str, list] | None = None,
+    ):
+        self.stream, self.collate, self.max_tokens, self.buffer = stream, collate, max_tokens, buffer
+        self.per_step, self.parts, self.positions = per_step, range(rank, per_step, world_size), positions or {}
+
+    def __iter__(self) -> Iterator[dict]:
+        parts = [self._part(part) for part in self.parts]
+        while True:
+            for part in parts:
+                yield next(part)
+
+    def _part(self, part: int) -> Iterator[dict]:
+        epoch, state, before, taken = self.positions.get(str(part), (0, None, 0, 0))
+        stream = split_dataset_by_node(self.stream, part, self.per_step)
+        while True:
+            stream.set_epoch(epoch)
+            if state:
+                stream.load_state_dict(state)
+            for window in stream.iter(self.buffer):
+                lengths = [len(text) + 2 for text in window["text"]]
+                first = before * self.per_step + part  # no two rows of any part or epoch have one number
+                numbers = range(first, first + len(lengths) * self.per_step, self.per_step)
+                rows = [dict(zip((*window, "row"), values)) for values in zip(*window.values(), numbers)]
+                sampler = LengthBatchSampler(lengths, self.max_tokens, self.collate.seed)
+                sampler.epoch = first
+                for count, batch in enumerate(sampler, 1):
+                    if count > taken:
+                        position = {str(part): [epoch, state, before, count]}
+                        yield self.collate([rows[index] for index in batch]) | {"position": position}
+                state, before, taken = stream.state_dict(), before + len(rows), 0
+            if state is None:
+                raise CorpusError(f"the stream has no poems for part {part} of {self.per_step}")
+            epoch, state = epoch + 1, None
 
 
 def pad(rows: list[list[int]], value: int) -> torch.Tensor:
@@ -124,9 +222,11 @@ def pad(rows: list[list[int]], value: int) -> torch.Tensor:
 
 
 class Collator:
-    """Rows of :func:`encode` to a batch: input_ids and labels, both (B, T), padded on the right.
+    """Rows of :func:`encode` to a batch: input_ids and labels, both (B, T), padded on the right, and a `seed`.
 
-    Padding follows the text, so a causal model needs no mask to ignore it; the labels say what counts.
+    The seed is for whatever else is random about the batch (the model's dropout), so that it does not matter which
+    process has the batch, or what that process had before. Padding follows the text, so a causal model needs no mask to
+    ignore it; the labels say what counts.
 
     Args:
         keep: probability that form, poet and title each stay, once the context stays at all.
@@ -152,7 +252,11 @@ class Collator:
             text = row["text"] + [eos] if len(row["text"]) <= self.max_length else row["text"][: self.max_length]
             inputs.append([*context, bos, *text])
             labels.append([IGNORED] * (len(context) + 1) + text)
-        return {"input_ids": pad(inputs, self.tokenizer.pad_token_id), "labels": pad(labels, IGNORED)}
+        return {
+            "input_ids": pad(inputs, self.tokenizer.pad_token_id),
+            "labels": pad(labels, IGNORED),
+            "seed": int(rng.integers(2**63)),
+        }
 
 
 @torch.inference_mode()
@@ -187,9 +291,10 @@ def score(model, tokenizer: TangTokenizer, encoded: Dataset, context: bool = Fal
     total, characters, by_form = np.zeros(2), np.zeros(2), {}
     for batch in sampler:
         rows = [encoded[index] for index in batch]
-        inputs = {name: value.to(device) for name, value in collate(rows).items()}
-        values = log_probs(model, **inputs)
-        target = inputs["labels"][:, 1:]
+        inputs = collate(rows)
+        input_ids, labels = (inputs[name].to(device) for name in ("input_ids", "labels"))
+        values = log_probs(model, input_ids, labels)
+        target = labels[:, 1:]
         counted = target.ne(IGNORED)
         han = counted & ~torch.isin(target, marks)
         total += -values.sum().item(), counted.sum().item()

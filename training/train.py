@@ -1,7 +1,9 @@
 """Trains a model: ``python -m training.train training/configs/lstm.yaml [--resume]``.
 
-The same command trains on a CPU, on one GPU, or under ``accelerate launch`` on several. A run that was stopped, in
-whatever way, goes on with ``--resume`` and gives the curve it would have given. What it leaves in its output folder:
+The same command trains on a CPU, on one GPU, or under ``torchrun`` in several processes. A run that was stopped, in
+whatever way, goes on with ``--resume`` and gives the curve it would have given, in as many processes as one likes:
+every batch has its own random numbers, and a step is `batches_per_step` batches in all. What it leaves in its output
+folder:
 
     final/              the checkpoint: float16 safetensors, tokenizer, training_log.json
     poems/              what the model wrote at each evaluation
@@ -9,7 +11,8 @@ whatever way, goes on with ``--resume`` and gives the curve it would have given.
     pretrain/           the same of the stage before, if the configuration has a `pretrain:` part
 
 The stage before is trained on the poems of another corpus along with those of the corpus itself. What stands under
-`pretrain:` takes the place of the configuration's own for that stage.
+`pretrain:` takes the place of the configuration's own for that stage. With ``streaming: true`` the training poems are
+read as they are used, a `buffer` of them at a time.
 """
 
 from __future__ import annotations
@@ -23,17 +26,30 @@ from pathlib import Path
 
 import torch
 import yaml
-from datasets import concatenate_datasets
+from accelerate.utils import gather_object
+from datasets import IterableDataset
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import GenerationConfig, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.forms import STOP
 from tang_rnn.modeling_tang_rnn import written_beside
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .data import Collator, LengthBatchSampler, build_tokenizer, encode, known_only, load_corpus, score
+from .data import (
+    Collator,
+    CorpusError,
+    LengthBatchSampler,
+    LengthBatchStream,
+    build_tokenizer,
+    encode,
+    known_only,
+    load_corpus,
+    score,
+    together,
+)
 from .optimizer import MuonAdamW
 
 # What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
@@ -55,34 +71,75 @@ class EpochCallback(TrainerCallback):
             follower.epoch = int((state.epoch or 0.0) + 1e-6)
 
 
+class StreamCallback(TrainerCallback, ExportableState):
+    """Has each checkpoint hold where in the stream to go on: a position for each of its parts, whoever reads them."""
+
+    def __init__(self, positions: dict[str, list] | None = None):
+        self.positions = positions or {}
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if control.should_save:
+            for positions in gather_object([self.positions]):
+                self.positions.update(positions)
+
+    def state(self) -> dict:
+        return {"args": {}, "attributes": {"positions": self.positions}}
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> dict[str, list]:
+        state = json.loads((checkpoint / "trainer_state.json").read_text())
+        return state["stateful_callbacks"].get(cls.__name__, {}).get("attributes", {}).get("positions", {})
+
+
 class PoetTrainer(Trainer):
     """transformers' Trainer with batches by length, the loss without logits, and poems beside the evaluation."""
 
-    def __init__(self, *args, tokenizer: TangTokenizer, batch: dict, muon_learning_rate: float | None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        tokenizer: TangTokenizer,
+        batch: dict,
+        muon_learning_rate: float | None,
+        positions: dict[str, list] | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.tokenizer, self.muon_learning_rate = tokenizer, muon_learning_rate
-        self.sampler = LengthBatchSampler(
+        share = {
+            "per_step": self.args.gradient_accumulation_steps * self.args.world_size,
+            "rank": self.args.process_index,
+            "world_size": self.args.world_size,
+        }
+        collator = Collator(tokenizer, max_length=batch["max_length"], seed=self.args.seed, **batch.get("context", {}))
+        if isinstance(self.train_dataset, IterableDataset):
+            self.stream = StreamCallback(positions)
+            self.add_callback(self.stream)
+            batches = LengthBatchStream(
+                self.train_dataset,
+                collator,
+                batch["max_tokens"],
+                batch.get("buffer", 10_000),
+                positions=positions,
+                **share,
+            )
+            # a second worker would read the same again
+            workers = min(1, self.args.dataloader_num_workers)
+            self.batches = {"dataset": batches, "batch_size": None, "num_workers": workers}
+        else:
             # what precedes the text is short and comes and goes; <s> and </s> are always there
-            [len(text) + 2 for text in self.train_dataset["text"]],
-            batch["max_tokens"],
-            seed=self.args.seed,
-            rank=self.args.process_index,
-            world_size=self.args.world_size,
-        )
-        self.collator = Collator(
-            tokenizer, max_length=batch["max_length"], seed=self.args.seed, **batch.get("context", {})
-        )
-        self.add_callback(EpochCallback(self.sampler, self.collator))
+            lengths = [len(text) + 2 for text in self.train_dataset["text"]]
+            sampler = LengthBatchSampler(lengths, batch["max_tokens"], seed=self.args.seed, **share)
+            self.add_callback(EpochCallback(sampler, collator))
+            self.batches = {
+                "dataset": self.train_dataset,
+                "batch_sampler": sampler,
+                "collate_fn": collator,
+                "num_workers": self.args.dataloader_num_workers,
+            }
 
     def get_train_dataloader(self) -> DataLoader:
-        # The sampler shares the batches out among processes itself, so accelerate has nothing to prepare.
-        return DataLoader(
-            self.train_dataset,
-            batch_sampler=self.sampler,
-            collate_fn=self.collator,
-            num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.device.type == "cuda",
-        )
+        # The batches are shared out among the processes already, so accelerate has nothing to prepare.
+        return DataLoader(**self.batches, pin_memory=self.args.device.type == "cuda")
 
     def create_optimizer(self, model=None):
         if self.optimizer is None and self.muon_learning_rate:
@@ -97,7 +154,11 @@ class PoetTrainer(Trainer):
         return super().create_optimizer(model)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        return super().compute_loss(model, inputs | {"return_logits": False}, return_outputs, num_items_in_batch)
+        inputs = {**inputs, "return_logits": False}
+        torch.manual_seed(inputs.pop("seed"))
+        if position := inputs.pop("position", None):
+            self.stream.positions |= position
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         model = self.accelerator.unwrap_model(self.model)
@@ -142,7 +203,7 @@ def last_complete_checkpoint(output_dir: Path) -> Path | None:
             json.loads((folder / "trainer_state.json").read_text())  # the last file the Trainer writes
             return folder
         except (OSError, ValueError):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it too
     return None
 
 
@@ -189,9 +250,9 @@ def read_config(path: Path) -> dict:
     return config
 
 
-def _load(name: str):
+def _load(name: str, streaming: bool):
     try:
-        return load_corpus(name)
+        return load_corpus(name, streaming)
     except Exception as error:  # datasets has a class for each way of failing
         raise TrainError(f"cannot load the corpus {name}: {str(error).splitlines()[0]}") from None
 
@@ -211,18 +272,22 @@ def train(config: dict, resume: bool = False) -> Path:
     if not resume and any(last_complete_checkpoint(folder) for folder in (output_dir, before)):
         raise TrainError(f"{output_dir} holds a run already: add --resume to go on with it, or remove the folder")
 
-    corpus = _load(config["corpus"])
-    tokenizer = build_tokenizer(corpus["train"], **config.get("tokenizer", {}))
+    streaming = config.get("streaming", False)
+    corpus = _load(config["corpus"], streaming)
+    tokenizer = config.get("tokenizer", {})  # how to build it, or where it is
+    if isinstance(tokenizer, str):
+        tokenizer = TangTokenizer.from_pretrained(tokenizer)
+    else:
+        tokenizer = build_tokenizer(corpus["train"], **tokenizer)
     train_set, validation = (encode(corpus[split], tokenizer) for split in ("train", "validation"))
     initial = None
     if changes := config.get("pretrain"):
         initial = before / "final"
         if not (initial / "training_log.json").exists():  # the last file that is written
-            others = known_only(encode(_load(changes["corpus"])["train"], tokenizer), tokenizer)
-            together = concatenate_datasets([train_set, others.remove_columns("row")]).remove_columns("row")
-            together = together.add_column("row", list(range(len(together))))
+            others = _load(changes["corpus"], changes.get("streaming", streaming))["train"]
+            others = known_only(encode(others, tokenizer), tokenizer)
             stage = _merge(config, changes | {"output_dir": str(before)})
-            fit(stage, tokenizer, together, validation)
+            fit(stage, tokenizer, together(train_set, others), validation)
     fit(config, tokenizer, train_set, validation, initial)
     return output_dir / "final"
 
@@ -245,7 +310,19 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
         "logging_first_step": True,
         "use_cpu": not torch.accelerator.is_available(),  # bf16 is refused where this is left open
     }
+    streaming = isinstance(train_set, IterableDataset)
+    if streaming and config["trainer"].get("max_steps", 0) <= 0:
+        raise TrainError("a stream has no known end: set max_steps under trainer")
     arguments = TrainingArguments(output_dir=str(output_dir), **arguments | config["trainer"])
+    processes = arguments.world_size
+    per_step = config["batch"].get("batches_per_step", processes * arguments.gradient_accumulation_steps)
+    if per_step % processes:
+        raise TrainError(f"batches_per_step is {per_step}, which {processes} processes cannot share equally")
+    arguments.gradient_accumulation_steps = per_step // processes
+    arguments.ignore_data_skip = streaming  # a stream goes on by itself where it was
+    positions = StreamCallback.read(checkpoint) if streaming and checkpoint else {}
+    if positions and len(positions) != per_step:
+        raise TrainError(f"this run began with {len(positions)} batches a step: set batches_per_step to that")
     torch.manual_seed(arguments.seed)
     model = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), **config["model"]))
     if initial:
@@ -259,6 +336,7 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
         tokenizer=tokenizer,
         batch=config["batch"],
         muon_learning_rate=config.get("muon_learning_rate"),
+        positions=positions,
     )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log = trainer.state.log_history
@@ -300,7 +378,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         train(read_config(arguments.config), arguments.resume)
-    except TrainError as error:
+    except (TrainError, CorpusError) as error:
         print(f"training.train: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
