@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
-from transformers import GenerationConfig
-from transformers.initialization import no_init_weights
+from safetensors.torch import load_file
 
 from .configuration_tang_rnn import TangRNNConfig
-from .modeling_tang_rnn import TangRNNForCausalLM
+from .recurrence import Recurrence
 from .tokenization_tang_rnn import TangTokenizer
+
+if TYPE_CHECKING:
+    from .modeling_tang_rnn import TangRNNForCausalLM
 
 CONFIG, WEIGHTS, GENERATION = "config.json", "model.safetensors", "generation_config.json"
 NEEDED = (CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json")
@@ -26,11 +29,11 @@ DTYPES = (None, "float32", "float16", "bfloat16", "float64")
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "max_length", "suppress_tokens")
 
 
-def load(folder: Path, **kwargs) -> tuple[TangRNNForCausalLM, TangTokenizer]:
-    """The model and the tokenizer of a folder.
+def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangTokenizer]:
+    """What is needed to write, of a folder: the weights and the tokenizer.
 
     Args:
-        kwargs: for the model's ``from_pretrained``.
+        kwargs: for the model's ``from_pretrained``; where there are any, the model is loaded, not its weights alone.
 
     Raises:
         ValueError, OSError, RuntimeError: what is missing, broken or does not go together. The libraries beneath raise
@@ -40,18 +43,25 @@ def load(folder: Path, **kwargs) -> tuple[TangRNNForCausalLM, TangTokenizer]:
         if not (folder / name).is_file():  # follows links, and says no to a pipe or a device
             raise OSError(f"there is no file {name}")
     config = read_config(folder)
-    check_weights(folder / WEIGHTS, config)
+    weights = read_weights(folder / WEIGHTS, config)
     for name in NEEDED[2:]:
         read_json(folder / name)
     tokenizer = TangTokenizer.from_pretrained(folder)
+    return load_model(folder, **kwargs) if kwargs else Recurrence(config, weights, folder), tokenizer
+
+
+def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:
+    """The whole model of a folder that :func:`load` has looked at."""
+    from transformers import GenerationConfig
+
+    from .modeling_tang_rnn import TangRNNForCausalLM
+
+    config = read_config(folder)
     sampling = read_json(folder / GENERATION) if (folder / GENERATION).is_file() else {}
     ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     generation = GenerationConfig(**ids, **{name: sampling[name] for name in SAMPLING if name in sampling})
-    model = TangRNNForCausalLM.from_pretrained(folder, config=config, generation_config=generation, **kwargs)
-    for name, weight in model.named_parameters():
-        if not bool(weight.detach().abs().amax() <= LARGEST_WEIGHT):  # not a number answers no
-            raise ValueError(f"the weights are damaged: {name} has values that no training gives")
-    return model, tokenizer
+    with torch.inference_mode(False):  # whoever asks for it while writing gets weights that can be trained
+        return TangRNNForCausalLM.from_pretrained(folder, config=config, generation_config=generation, **kwargs)
 
 
 def read_json(path: Path) -> dict:
@@ -77,20 +87,25 @@ def read_config(folder: Path) -> TangRNNConfig:
     return TangRNNConfig(**{name: values[name] for name in (*TangRNNConfig.__annotations__, "dtype") if name in values})
 
 
-def check_weights(path: Path, config: TangRNNConfig) -> None:
-    """Compares the shapes in a safetensors file with those of the configuration, before memory is taken for either."""
+def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
+    """The weights in a safetensors file, its shapes compared with the configuration's before memory is taken for it."""
     with safe_open(path, "pt") as file:
         found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     if config.num_hidden_layers > len(found):
         raise ValueError(f"the weights are not those of {CONFIG}: it speaks of {config.num_hidden_layers} layers")
-    with torch.device("meta"), no_init_weights():
-        expected = TangRNNForCausalLM(config).state_dict()
-    for name in expected.keys() - set(TangRNNForCausalLM._tied_weights_keys):
-        shape = tuple(expected[name].shape)
-        got = found.get(name) or found.get(name.removeprefix("model."))  # a TangRNNModel alone will do
+    names = {}
+    for name, shape in Recurrence.shapes(config).items():
+        names[name] = name if name in found else name.removeprefix("model.")  # a TangRNNModel alone will do
+        got = found.get(names[name])
         if got != shape:
             what = "there is none" if got is None else f"they have {got}"
             raise ValueError(f"the weights are not those of {CONFIG}: {name} should have the shape {shape}, {what}")
+    held = load_file(path)
+    weights = {name: held[own] for name, own in names.items()}
+    for name, weight in weights.items():
+        if not bool(weight.abs().amax() <= LARGEST_WEIGHT):  # not a number answers no
+            raise ValueError(f"the weights are damaged: {name} has values that no training gives")
+    return weights
 
 
-__all__ = ["check_weights", "load", "read_config"]
+__all__ = ["load", "load_model", "read_config", "read_weights"]

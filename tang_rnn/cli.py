@@ -167,7 +167,7 @@ def _compare(arguments: argparse.Namespace) -> Iterator[str]:
         seed = poet.new_seed() if seed is None else seed
         poem = poet.write(arguments.opening, seed=seed, **_options(arguments))
         if not arguments.json:
-            size, nats = poet.model.num_parameters() / 1e6, -poem.log_prob / poem.characters
+            size, nats = poet.recurrence.num_parameters / 1e6, -poem.log_prob / poem.characters
             yield f"{cell}  ({size:.1f} million parameters, {nats:.2f} nats a character)"
         yield _show(poem, arguments, last=cell == CELLS[-1])
 

@@ -473,7 +473,7 @@ class VerseConstraint(LogitsProcessor):
         self.plans = [Plan.of(rule, vocabulary) for rule in different]
         self.plan_of_rule = torch.tensor([different[rule] for rule in rules])  # (R,)
         self._tabulate()
-        self._seen: tuple[torch.Tensor, torch.Tensor, Progress] | None = None  # of the last call: see _read
+        self._seen: tuple[torch.Tensor, torch.Tensor, Progress] | None = None  # of the last call: see read
 
     def _tabulate(self) -> None:
         """The plans as tensors, padded to the same number of slots."""
@@ -516,14 +516,18 @@ class VerseConstraint(LogitsProcessor):
             self.device = device
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        allowed = self.allowed(input_ids)
+        return self.apply(self.read(input_ids), scores)
+
+    def apply(self, progress: Progress, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """The scores, (B, V), with -inf for what may not come next."""
+        allowed = self.mask(progress)
         if scores.shape[1] > allowed.shape[1]:  # an output layer padded beyond the vocabulary
             allowed = torch.nn.functional.pad(allowed, (0, scores.shape[1] - allowed.shape[1]))
         return torch.where(allowed, scores, -float("inf"))
 
     def allowed(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
         """What may follow each row: (B, T) -> (B, V)."""
-        return self.mask(self._read(input_ids))
+        return self.mask(self.read(input_ids))
 
     # -- where a row stands -------------------------------------------------------------------------------------------
 
@@ -579,7 +583,7 @@ class VerseConstraint(LogitsProcessor):
                 new["words"] = torch.where(word[:, None], _push(progress.words, tokens), progress.words)
         return replace(progress, **new)
 
-    def _read(self, input_ids: torch.LongTensor) -> Progress:
+    def read(self, input_ids: torch.LongTensor) -> Progress:
         """The progress of rows with these tokens: (B, T).
 
         `generate` calls with rows one token longer each time. Where a row goes on from one of the last call, that is

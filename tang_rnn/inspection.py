@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 import torch
 
+from .configuration_tang_rnn import STATES_PER_CELL
 from .poet import PoetError, TangPoet
+from .recurrence import STEPS
 
 LONGEST = 400  # characters of a poem
 
@@ -72,37 +74,16 @@ class Inspection:
         return None
 
 
-def _rnn(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
-    """Elman 1990. x, h: what the input and the old state contribute, (H,) for each gate in one row."""
-    return {}, (torch.tanh(x + h),)
-
-
-def _lstm(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
-    """Hochreiter & Schmidhuber 1997, Gers et al. 2000; torch's order is input, forget, candidate, output."""
-    i, f, g, o = (x + h).chunk(4)
-    i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
-    c = f * state[1] + i * g.tanh()
-    return {"input": i, "forget": f, "output": o}, (o * c.tanh(), c)
-
-
-def _gru(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
-    """Cho et al. 2014, in torch's variant: the reset gate acts after the matrix product."""
-    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3), h.chunk(3)
-    r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-    n = torch.tanh(x_n + r * h_n)
-    return {"reset": r, "update": z}, ((1 - z) * n + z * state[0],)
-
-
-STEPS = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}
 STATES = ("h", "c")
 
 
 def trace(layer: torch.nn.RNNBase, x: torch.Tensor) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Gates and states of one of torch's recurrent layers over x: (T, in); each value (T, H)."""
-    step = STEPS[layer.mode.split("_")[0].lower()]
+    name = layer.mode.split("_")[0].lower()
+    step = STEPS[name][1]
     inputs = x @ layer.weight_ih_l0.T + layer.bias_ih_l0  # (T, gates x H)
     zeros = x.new_zeros(layer.hidden_size)
-    state: tuple[torch.Tensor, ...] = (zeros, zeros) if step is _lstm else (zeros,)
+    state: tuple[torch.Tensor, ...] = (zeros,) * STATES_PER_CELL[name]
     all_gates, all_states = [], []
     for row in inputs:
         gates, state = step(row, layer.weight_hh_l0 @ state[0] + layer.bias_hh_l0, state)

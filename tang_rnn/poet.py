@@ -10,20 +10,25 @@ import hashlib
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from . import prosody
-from .checkpoint import load
+from .checkpoint import load, load_model
 from .constraints import Plan, RuleConflict, Rules, VerseConstraint, Vocabulary
 from .forms import COMMA, FORMS, STOP, classify, split_lines
-from .modeling_tang_rnn import TangRNNForCausalLM
 from .quotations import corpus_lines
+from .recurrence import Recurrence, select
 from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
+
+if TYPE_CHECKING:
+    from .modeling_tang_rnn import TangRNNForCausalLM
 
 CELLS = ("rnn", "lstm", "gru")
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -174,24 +179,33 @@ class _Job:
     seed: int
     poet: str
     title: str
-    written: list[int] = field(default_factory=list)
 
 
 class TangPoet:
     """A model and its tokenizer, ready to write.
 
+    Args:
+        model: a :class:`TangRNNForCausalLM`, or its weights alone.
+
     Attributes:
-        model: the :class:`TangRNNForCausalLM`, in eval mode.
         tokenizer: the :class:`TangTokenizer`.
+        vocabulary: what its tokens are to the rules.
     """
 
-    def __init__(self, model: TangRNNForCausalLM, tokenizer: TangTokenizer):
+    _loading = Lock()
+
+    def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer):
         try:
             check_vocabulary(model, tokenizer)
             self.vocabulary = Vocabulary(tokenizer)
         except ValueError as error:
             raise PoetError(str(error)) from None
-        self.model, self.tokenizer = model.eval(), tokenizer
+        self._model, self._recurrence, self._laid_out = None, None, None
+        if isinstance(model, Recurrence):
+            self._recurrence = model
+        else:
+            self._model = model.eval()
+        self.tokenizer = tokenizer
 
     @classmethod
     def from_pretrained(cls, name: str | Path = "lstm", **kwargs) -> TangPoet:
@@ -227,9 +241,32 @@ class TangPoet:
             raise PoetError(f"cannot get {repo_id!r} from the Hub: {reason[0]}") from error
 
     @property
+    def model(self) -> TangRNNForCausalLM:
+        """The :class:`TangRNNForCausalLM`, in eval mode.
+
+        A poet from a folder makes it when it is first asked for: to write takes only the weights, and what the model
+        stands on takes longer to import than a poem to write.
+        """
+        with self._loading:
+            if self._model is None:
+                self._model = load_model(self._recurrence.folder).eval()
+        return self._model
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """The weights laid out for writing, anew where the model's have changed since."""
+        if self._model is not None:
+            weights = list(self._model.parameters())
+            now = [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
+            if now != self._laid_out:
+                self._recurrence = Recurrence(self._model.config, self._model.state_dict())
+                self._laid_out = now
+        return self._recurrence
+
+    @property
     def cell(self) -> str:
         """The name of its recurrent cell."""
-        return self.model.config.cell_type
+        return (self._model or self._recurrence).config.cell_type
 
     @cached_property
     def fingerprint(self) -> str:
@@ -433,8 +470,7 @@ class TangPoet:
         poems = []
         for job, row in zip(jobs, output.tolist()):
             end = row.index(self.tokenizer.eos_token_id) if self.tokenizer.eos_token_id in row else len(row)
-            job.written = row[:end]
-            poem = self._poem(job, 0.0)
+            poem = self._poem(job, row[:end], 0.0)
             log_prob, characters = self.score(poem.text, job.context, skip=len(job.laid_out))
             poems.append(replace(poem, log_prob=log_prob, characters=characters))
         return poems
@@ -447,10 +483,10 @@ class TangPoet:
             padding_side="left",
             return_tensors="pt",
         )
-        return {name: inputs[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
+        return {name: inputs[name].to(self.recurrence.device) for name in ("input_ids", "attention_mask")}
 
-    def _poem(self, job: _Job, log_prob: float) -> Poem:
-        text = job.laid_out + "".join(self.tokenizer.convert_ids_to_tokens(job.written))
+    def _poem(self, job: _Job, written: list[int], log_prob: float) -> Poem:
+        text = job.laid_out + "".join(self.vocabulary.tokens[token] for token in written)
         return Poem(
             text=text,
             opening=job.opening,
@@ -458,7 +494,7 @@ class TangPoet:
             cell=self.cell,
             seed=job.seed,
             log_prob=log_prob,
-            characters=len(job.written) + 1,
+            characters=len(written) + 1,
             poet=job.poet,
             title=job.title,
         )
@@ -481,61 +517,63 @@ class TangPoet:
 
 
 class _Run:
-    """Rows being written side by side; iterating gives what each row just wrote, None once it has ended."""
+    """Rows being written side by side; iterating gives the tokens just written by the rows that had not ended."""
 
     def __init__(self, poet: TangPoet, jobs: list[_Job], sampling: Sampling, candidates: int):
-        self.poet, self.sampling, self.candidates = poet, sampling, candidates
-        self.jobs = jobs
-        self.rows = [replace(job, written=[]) for job in jobs for _ in range(candidates)]
-        self.log_probs = torch.zeros(len(self.rows))
+        self.poet, self.jobs, self.sampling, self.candidates = poet, jobs, sampling, candidates
 
     @torch.inference_mode()
-    def __iter__(self) -> Iterator[list[str | None]]:
-        poet, rows = self.poet, self.rows
-        model, tokenizer = poet.model, poet.tokenizer
-        constraint = VerseConstraint([job.rules for job in self.jobs], poet.vocabulary, tokenizer.bos_token_id)
-        inputs = poet._inputs(rows)
-        ids = inputs["input_ids"]
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        poet, recurrence, end = self.poet, self.poet.recurrence, self.poet.tokenizer.eos_token_id
+        constraint = VerseConstraint([job.rules for job in self.jobs], poet.vocabulary, poet.tokenizer.bos_token_id)
         steps = constraint.num_slots + 1
+        inputs = poet._inputs(self.jobs)
+        ids = inputs["input_ids"]
         # Each row draws all its random numbers at the start, from its own seed.
         noise = torch.stack(
             [
-                torch.rand(steps, generator=torch.Generator().manual_seed(job.seed * 64 + number % self.candidates))
-                for number, job in enumerate(rows)
+                torch.rand(steps, generator=torch.Generator().manual_seed(job.seed * 64 + number))
+                for job in self.jobs
+                for number in range(self.candidates)
             ]
         ).to(ids.device)
         penalty = None
         if self.sampling.repetition_penalty != 1:
             penalty = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)
-        ended = torch.zeros(len(rows), dtype=torch.bool, device=ids.device)
-        self.log_probs = torch.zeros(len(rows), device=ids.device)
-        cache, step_ids, mask = None, ids, inputs["attention_mask"]
+        self.log_probs = torch.zeros(len(noise), device=ids.device)
+        self.written = torch.full(noise.shape, end, device=ids.device)
+        # What is asked is read once for all candidates.
+        rows = torch.arange(len(noise), device=ids.device)
+        state, progress = recurrence.read_all(**inputs), constraint.read(ids)
+        if self.candidates > 1:
+            jobs = rows // self.candidates
+            state, progress, ids = select(state, jobs), progress.select(jobs), ids[jobs]
         for step in range(steps):
-            output = model(step_ids, attention_mask=mask, cache_params=cache, use_cache=True, logits_to_keep=1)
-            cache, mask = output.cache_params, None
-            logits = output.logits[:, -1].float()  # (B, V)
-            scores = constraint(ids, penalty(ids, logits) if penalty else logits)
+            logits = recurrence.logits(state).float()  # (B, V)
+            scores = constraint.apply(progress, penalty(ids, logits) if penalty else logits)
             token = self.sampling.draw(scores, noise[:, step])
-            token = torch.where(ended, tokenizer.eos_token_id, token)
-            gained = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(1)
-            self.log_probs += torch.where(ended, 0.0, gained)
-            ended |= token.eq(tokenizer.eos_token_id)
-            ids = torch.cat([ids, token[:, None]], 1)
-            step_ids = token[:, None]
-            pieces: list[str | None] = []
-            for row, value, done in zip(rows, token.tolist(), ended.tolist()):
-                if not done:
-                    row.written.append(value)
-                pieces.append(None if done else poet.vocabulary.tokens[value])
-            yield pieces
-            if bool(ended.all()):
-                return
+            self.log_probs[rows] += logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+            self.written[rows, step] = token
+            yield token
+            going_on = token.ne(end)
+            if not bool(going_on.all()):  # the others leave the batch
+                left = going_on.nonzero()[:, 0]
+                if not len(left):
+                    return
+                state, progress = select(state, left), progress.select(left)
+                rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
+            state, progress = recurrence.step(token, state), constraint.advance(progress, token)
+            if penalty:
+                ids = torch.cat([ids, token[:, None]], 1)
 
     def poems(self) -> list[Poem]:
         """Of each job the best candidate."""
-        poems = [self.poet._poem(row, value) for row, value in zip(self.rows, self.log_probs.tolist())]
+        poems, end = [], self.poet.tokenizer.eos_token_id
+        for row, (tokens, log_prob) in enumerate(zip(self.written.tolist(), self.log_probs.tolist())):
+            job = self.jobs[row // self.candidates]
+            poems.append(self.poet._poem(job, tokens[: tokens.index(end)], log_prob))
         groups = [poems[first : first + self.candidates] for first in range(0, len(poems), self.candidates)]
-        return [max(group, key=rank) for group in groups]
+        return poems if self.candidates == 1 else [max(group, key=rank) for group in groups]
 
 
 def rank(poem: Poem) -> tuple[int, float]:
@@ -555,9 +593,10 @@ class PoemStream:
 
     def __iter__(self) -> Iterator[str]:
         yield from self._opening
-        for (piece,) in self._run:
-            if piece is not None:
-                yield piece
+        tokens, end = self._run.poet.vocabulary.tokens, self._run.poet.tokenizer.eos_token_id
+        for token in self._run:
+            if int(token) != end:
+                yield tokens[int(token)]
         (self.poem,) = self._run.poems()
 
 

@@ -10,12 +10,15 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from .forms import COMMA, FORM_TOKENS, STOP
-from .modeling_tang_rnn import written_beside
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PAD, BOS, EOS, UNK = "<pad>", "<s>", "</s>", "<unk>"
 
@@ -116,6 +119,10 @@ class TangTokenizer(PreTrainedTokenizerFast):
     def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):
         """Saves so that `AutoTokenizer` loads it where tang_rnn is not installed, and over files of the same name only
         once all is written."""
+        from .modeling_tang_rnn import (
+            written_beside,
+        )  # not above: it takes long to import, and reading needs none of it
+
         with written_beside(save_directory) as beside:
             files = super().save_pretrained(beside, *args, **kwargs)
             path = beside / "tokenizer_config.json"

@@ -28,6 +28,21 @@ def test_help_comes_without_torch_gradio_or_datasets():
     assert "write" in done.stdout and "check" in done.stdout
 
 
+def test_a_poem_comes_without_what_only_models_need():
+    """transformers' part for models takes longer to import than torch; the package is whole for who asks for more."""
+    code = (
+        "import sys, tang_rnn_command; sys.argv = ['tang-rnn', 'write', '春', '--form', '五绝', '--regulated']\n"
+        "assert not tang_rnn_command.main()\n"
+        "assert not {'transformers.modeling_utils', 'torch._dynamo', 'opencc'} & set(sys.modules)\n"
+        "import tang_rnn.cli\n"
+        "from tang_rnn import AutoModel, TangRNNConfig, TangRNNModel, prosody\n"
+        "assert type(AutoModel.from_config(TangRNNConfig(hidden_size=8))) is TangRNNModel"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
 def test_the_installed_command_runs_anywhere(tmp_path):
     """As pip installed it, from a folder that is not the checkout: that is where users call it."""
     command = Path(sysconfig.get_path("scripts")) / "tang-rnn"

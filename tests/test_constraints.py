@@ -231,7 +231,7 @@ def test_progress_is_what_reading_from_the_beginning_gives(tokenizer, vocabulary
         return VerseConstraint(rules, vocabulary, tokenizer.bos_token_id)
 
     growing, keeping = fresh(), fresh()
-    progress = keeping._read(ids)
+    progress = keeping.read(ids)
     for step in range(45):
         allowed = fresh().allowed(ids)
         assert torch.equal(growing.allowed(ids), allowed) and torch.equal(keeping.mask(progress), allowed)

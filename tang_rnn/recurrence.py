@@ -1,0 +1,136 @@
+"""The network one character at a time: what remains of it while a poem is written.
+
+A poem is some dozens of steps of a fraction of a millisecond, so that what surrounds a step costs as much as the step.
+:class:`Recurrence` has the weights of a ``TangRNNForCausalLM`` laid out for single steps and nothing else::
+
+    recurrence = Recurrence(model.config, model.state_dict())
+    state = recurrence.step(tokens, recurrence.begin(rows))
+    logits = recurrence.logits(state)
+
+It imports torch, and of transformers only what a configuration needs: the base class of its models takes longer to
+import than torch itself.
+
+Shapes in the comments: B rows, T time steps, E embedding_size, H hidden_size, V vocab_size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from .configuration_tang_rnn import TangRNNConfig
+
+State = list[tuple[torch.Tensor, ...]]  # of each layer, tensors (B, H); the first is its output
+
+
+def _rnn(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
+    """Elman 1990. x, h: what the input and the old state contribute, (..., H) for each gate side by side."""
+    return {}, (torch.tanh(x + h),)
+
+
+def _lstm(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
+    """Hochreiter & Schmidhuber 1997, Gers et al. 2000; torch's order is input, forget, candidate, output."""
+    i, f, g, o = (x + h).chunk(4, -1)
+    i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+    c = f * state[1] + i * g.tanh()
+    return {"input": i, "forget": f, "output": o}, (o * c.tanh(), c)
+
+
+def _gru(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
+    """Cho et al. 2014, in torch's variant: the reset gate acts after the matrix product."""
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, -1), h.chunk(3, -1)
+    r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+    n = torch.tanh(x_n + r * h_n)
+    return {"reset": r, "update": z}, ((1 - z) * n + z * state[0],)
+
+
+# A new cell is one entry here, besides those in configuration_tang_rnn and modeling_tang_rnn: how many blocks its
+# matrices have, and what it makes of their products, gates by name and the new state.
+STEPS = {"rnn": (1, _rnn), "lstm": (4, _lstm), "gru": (3, _gru)}
+
+
+class Recurrence:
+    """A network's weights, laid out for single steps.
+
+    Args:
+        config: of the model.
+        weights: its state dict.
+
+    Attributes:
+        config, device, num_parameters: as the model's.
+        folder: what it was read from, if it was.
+    """
+
+    def __init__(self, config: TangRNNConfig, weights: Mapping[str, torch.Tensor], folder: Path | None = None):
+        self.config, self.folder = config, folder
+        tied = weights["model.embed_tokens.weight"]
+        dtype = config.dtype or tied.dtype
+        output = weights.get("lm_head.weight", tied)
+        self.num_parameters = sum(weights[name].numel() for name in self.shapes(config))
+        self.device = tied.device
+        self.embedding = tied  # (V, E), as it came: a row is converted when it is looked up
+        # A product with a single row reads all of its matrix, fastest with what one step sums up lying in a column.
+        matrix, vector = (lambda weight: weight.to(dtype).T.contiguous()), (lambda weight: weight.to(dtype))
+        self.layers = [
+            tuple(
+                kind(weights[f"model.layers.{layer}.cell.{name}_l0"])
+                for name, kind in zip(("bias_ih", "weight_ih", "bias_hh", "weight_hh"), (vector, matrix) * 2)
+            )
+            for layer in range(config.num_hidden_layers)
+        ]
+        self.projection = vector(weights["model.projection.bias"]), matrix(weights["model.projection.weight"])
+        self.output = matrix(output)  # (E, V)
+        self.dtype, self.cell = dtype, STEPS[config.cell_type][1]
+
+    @staticmethod
+    def shapes(config: TangRNNConfig) -> dict[str, tuple[int, ...]]:
+        """The weights that a checkpoint of this configuration has, by name."""
+        embedding, hidden = config.embedding_size, config.hidden_size
+        shapes = {"model.embed_tokens.weight": (config.vocab_size, embedding)}
+        for layer in range(config.num_hidden_layers):
+            for name, width in (("ih", hidden if layer else embedding), ("hh", hidden)):
+                blocks = STEPS[config.cell_type][0] * hidden
+                shapes[f"model.layers.{layer}.cell.weight_{name}_l0"] = (blocks, width)
+                shapes[f"model.layers.{layer}.cell.bias_{name}_l0"] = (blocks,)
+        shapes |= {"model.projection.weight": (embedding, hidden), "model.projection.bias": (embedding,)}
+        return shapes if config.tie_word_embeddings else shapes | {"lm_head.weight": (config.vocab_size, embedding)}
+
+    def begin(self, rows: int) -> State:
+        """The state before the first character."""
+        zeros = torch.zeros(rows, self.config.hidden_size, dtype=self.dtype, device=self.device)
+        return [(zeros,) * self.config.number_of_states for _ in self.layers]
+
+    def step(self, tokens: torch.Tensor, state: State) -> State:
+        """The state once each row has read its next character, (B,)."""
+        x, new = self.embedding[tokens].to(self.dtype), []
+        for (bias_ih, weight_ih, bias_hh, weight_hh), old in zip(self.layers, state):
+            gates = torch.addmm(bias_ih, x, weight_ih), torch.addmm(bias_hh, old[0], weight_hh)
+            new.append(self.cell(*gates, old)[1])
+            x = new[-1][0]
+        return new
+
+    def read_all(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> State:
+        """The state after whole rows, (B, T), that are padded on the left where the mask is 0."""
+        state = self.begin(len(input_ids))
+        for tokens, real in zip(input_ids.unbind(1), attention_mask.bool().unbind(1)):
+            new = self.step(tokens, state)
+            state = new if bool(real.all()) else _where(real[:, None], new, state)
+        return state
+
+    def logits(self, state: State) -> torch.Tensor:
+        """What comes next: (B, V)."""
+        return torch.addmm(self.projection[0], state[-1][0], self.projection[1]) @ self.output
+
+
+def select(state: State, rows: torch.Tensor) -> State:
+    """The states of these rows, (B',) indices."""
+    return [tuple(tensor.index_select(0, rows) for tensor in layer) for layer in state]
+
+
+def _where(rows: torch.Tensor, new: State, old: State) -> State:
+    return [tuple(torch.where(rows, n, o) for n, o in zip(*layers)) for layers in zip(new, old)]
+
+
+__all__ = ["Recurrence", "STEPS", "State", "select"]

@@ -1,0 +1,42 @@
+"""The bare recurrence that poems are written with is the model, step by step."""
+
+import torch
+from conftest import POEMS
+
+from tang_rnn import TangPoet
+from tang_rnn.recurrence import Recurrence, select
+
+
+def test_its_logits_are_the_models(model, tokenizer):
+    inputs = tokenizer([POEMS[0], POEMS[1][:7], ""], padding=True, return_tensors="pt")
+    recurrence = Recurrence(model.config, model.state_dict())
+    assert recurrence.num_parameters == model.num_parameters()
+    state = recurrence.read_all(**inputs)
+    torch.testing.assert_close(recurrence.logits(state), model(**inputs).logits[:, -1])
+    rows, tokens = torch.tensor([2, 0]), torch.tensor([13, 14])
+    longer = torch.cat([inputs.input_ids[rows], tokens[:, None]], 1)
+    mask = torch.cat([inputs.attention_mask[rows], torch.ones(2, 1, dtype=torch.long)], 1)
+    logits = recurrence.logits(recurrence.step(tokens, select(state, rows)))
+    torch.testing.assert_close(logits, model(longer, attention_mask=mask).logits[:, -1])
+
+
+def test_weights_that_are_not_tied(model, tokenizer):
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
+    inputs = tokenizer([POEMS[0]], return_tensors="pt")
+    recurrence = Recurrence(model.config, model.state_dict())
+    torch.testing.assert_close(recurrence.logits(recurrence.read_all(**inputs)), model(**inputs).logits[:, -1])
+
+
+def test_a_poet_writes_with_its_models_weights_whenever_they_change(checkpoint, model, tokenizer):
+    options = {"form": "五绝", "seed": 3}
+    poet, given = TangPoet.from_pretrained(checkpoint), TangPoet(model, tokenizer)
+    before = poet.write("春", **options)
+    assert given.write("春", **options) == before
+    assert torch.equal(poet.model.lm_head.weight, model.lm_head.weight) and not poet.model.training
+    assert poet.write("春", **options) == before
+    for changed in (poet, given):
+        with torch.no_grad():
+            changed.model.lm_head.weight.mul_(0.5)
+        assert changed.write("春", **options) != before
+    assert poet.write("春", **options) == given.write("春", **options)
