@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -229,7 +229,7 @@ class Collator:
     ignore it; the labels say what counts.
 
     Args:
-        keep: probability that form, poet and title each stay, once the context stays at all.
+        keep: probability that form, poet and title each stay, once the context stays at all; one, or one for each.
         keep_context: probability that any of the context stays.
         max_length: characters of a poem seen in training; a longer one is cut there and has no end.
         seed: with the epoch and the row numbers it decides what is dropped, so that a resumed run drops the same.
@@ -276,27 +276,40 @@ def log_probs(model, input_ids: torch.Tensor, labels: torch.Tensor, block: int =
     return result
 
 
-def score(model, tokenizer: TangTokenizer, encoded: Dataset, context: bool = False, max_tokens: int = 4096) -> dict:
-    """The loss of a model over poems.
+def scored(
+    model, tokenizer: TangTokenizer, encoded: Dataset, told: Sequence[str] = (), max_tokens: int = 4096
+) -> Iterator[tuple[list[dict], torch.Tensor, torch.Tensor]]:
+    """Poems of :func:`encode` in batches of one length: rows, what follows in each place, and its log p in nats.
+
+    Args:
+        told: of form, poet and title, what the model is told.
+
+    Yields:
+        rows of the dataset, labels (B, T), IGNORED where nothing is counted, and log probabilities (B, T).
+    """
+    device = next(model.parameters()).device
+    keep = [float(piece in told) for piece in Collator.PIECES]
+    collate = Collator(tokenizer, keep=keep, keep_context=1.0, max_length=10**6)
+    for batch in LengthBatchSampler([len(text) + 1 for text in encoded["text"]], max_tokens):
+        rows = [encoded[index] for index in batch]
+        inputs = collate(rows)
+        input_ids, labels = (inputs[name].to(device) for name in ("input_ids", "labels"))
+        yield rows, labels[:, 1:], log_probs(model, input_ids, labels)
+
+
+def score(model, tokenizer: TangTokenizer, encoded: Dataset, told: Sequence[str] = (), max_tokens: int = 4096) -> dict:
+    """The loss of a model over poems, told what `told` names of form, poet and title.
 
     Returns nats per character: `loss` over everything after ``<s>`` (marks and ``</s>`` too), `loss_characters` without
     marks and end; `perplexity` of the first; `loss_by_form`; and how many characters were `counted`.
     """
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
-    collate = Collator(tokenizer, keep=1.0, keep_context=float(context), max_length=10**6)
-    sampler = LengthBatchSampler([len(text) + 1 for text in encoded["text"]], max_tokens)
-    marks = torch.tensor(tokenizer.convert_tokens_to_ids([COMMA, STOP]) + [tokenizer.eos_token_id], device=device)
+    marks = torch.tensor(tokenizer.convert_tokens_to_ids([COMMA, STOP]) + [tokenizer.eos_token_id])
     total, characters, by_form = np.zeros(2), np.zeros(2), {}
-    for batch in sampler:
-        rows = [encoded[index] for index in batch]
-        inputs = collate(rows)
-        input_ids, labels = (inputs[name].to(device) for name in ("input_ids", "labels"))
-        values = log_probs(model, input_ids, labels)
-        target = labels[:, 1:]
+    for rows, target, values in scored(model, tokenizer, encoded, told, max_tokens):
         counted = target.ne(IGNORED)
-        han = counted & ~torch.isin(target, marks)
+        han = counted & ~torch.isin(target, marks.to(target.device))
         total += -values.sum().item(), counted.sum().item()
         characters += -values[han].sum().item(), han.sum().item()
         for row, nats, count in zip(rows, (-values).sum(1).tolist(), counted.sum(1).tolist()):

@@ -1,8 +1,9 @@
-"""Measures checkpoints: ``python -m training.evaluate tang_rnn/pretrained/{rnn,lstm,gru} [--json]``.
+"""Measures checkpoints: ``python -m training.evaluate tang_rnn/pretrained/{rnn,lstm,gru} [--quatrains FILE] [--json]``.
 
-On the test poems the loss in nats per character, with and without what the model may be told beforehand; and on poems
-written by fixed seeds how they keep form, tones and rhyme, how varied they are, and how much of them stands in the
-training poems. Each checkpoint's figures are written beside it as evaluation.json.
+On the test poems: nats per character, by form and by what the model is told beforehand, where it breaks the lines, and
+whether it knows a poem's poet. On poems written by fixed seeds: form, tones and rhyme, variety, what stands in the
+training poems, and whether a title leads to its theme. Each checkpoint's figures are written beside it as
+evaluation.json, which model_card.md and training/report.py read.
 """
 
 from __future__ import annotations
@@ -11,26 +12,134 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
-from datasets import load_dataset
+import numpy as np
+import torch
+from datasets import Dataset, DatasetDict, load_dataset
 
 from tang_rnn import TangPoet
-from tang_rnn.forms import FORMS, split_lines
-from tang_rnn.poet import PoetError
+from tang_rnn.forms import COMMA, FORMS, STOP, classify, split_lines
+from tang_rnn.poet import Poem, PoetError
 from tang_rnn.prosody import check
 
-from .data import encode, score
+from .corpus import CorpusError
+from .data import IGNORED, Collator, encode, score, scored
 
 OPENINGS = "春秋山月江风花雪云日夜人水天白青客寒孤独"
 REGULATED = [name for name, form in FORMS.items() if form.regulated and form.num_lines]
 RUN = 5  # characters in a row that count as a quotation, where a line is longer
+POETS = 10  # the best represented, among whom a poem's poet is to be named
+PAIR = ("李贺", "王维")
+THEMES = ("边塞", "送别", "闺怨", "山居", "怀古")
+THEME_SIZE = 50  # characters of a theme
+TITLES = 50  # poems under a theme's titles, fewer of which say too little
+
+
+# -- on poems of others -----------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def line_breaks(poet: TangPoet, encoded: Dataset, block: int = 64) -> dict[str, float]:
+    """Whether the likeliest next token is a mark where a mark stands, and only there, the model being told nothing.
+
+    `accuracy` is the share of all places, the end included, where it rightly is a mark or rightly is none, `precision`
+    and `recall` are those of the marks, and `same_mark` the share of marks foreseen that are the right one of ，and 。.
+    """
+    collate = Collator(poet.tokenizer, keep=0.0, max_length=10**6)
+    marks = torch.tensor(poet.tokenizer.convert_tokens_to_ids([COMMA, STOP]))
+    places = right = foreseen = standing = both = same = 0
+    rows = sorted(encoded, key=lambda row: len(row["text"]))
+    for first in range(0, len(rows), block):
+        inputs = collate(rows[first : first + block])
+        logits = poet.model(inputs["input_ids"], use_cache=False).logits[:, :-1]
+        target = inputs["labels"][:, 1:]
+        counted = target.ne(IGNORED)
+        best, target = logits.argmax(2)[counted], target[counted]
+        said, true = torch.isin(best, marks), torch.isin(target, marks)
+        places += len(target)
+        right += int(said.eq(true).sum())
+        foreseen += int(said.sum())
+        standing += int(true.sum())
+        both += int((said & true).sum())
+        same += int((said & true & best.eq(target)).sum())
+    return {
+        "accuracy": right / places,
+        "precision": both / max(1, foreseen),
+        "recall": both / max(1, standing),
+        "same_mark": same / max(1, both),
+    }
+
+
+def poem_log_probs(poet: TangPoet, encoded: Dataset, told: Iterable[str]) -> np.ndarray:
+    """The log probability of each poem, in the order of the dataset: (poems,)."""
+    result = np.zeros(len(encoded))
+    for rows, _, values in scored(poet.model, poet.tokenizer, encoded, tuple(told)):
+        result[[row["row"] for row in rows]] = values.sum(1).numpy()
+    return result
+
+
+def naming(poet: TangPoet, test: Dataset, names: list[str]) -> dict:
+    """Names the poet of each test poem of theirs: the one whose token makes the poem likeliest.
+
+    Returns `accuracy`, the share named rightly; `chance`, what naming always the most frequent of them would give;
+    `pairs`, the mean share named rightly when there are only two to choose from, over all pairs of poets; and how many
+    `poems` there were.
+    """
+    poems = test.filter(lambda row: row["poet"] in names)
+    encoded = encode(poems, poet.tokenizer).remove_columns("poet")
+    tokens = poet.tokenizer.convert_tokens_to_ids([f"<{name}>" for name in names])
+    scores = np.stack(
+        [poem_log_probs(poet, encoded.add_column("poet", [[token]] * len(encoded)), ["poet"]) for token in tokens]
+    )  # (poets, poems)
+    truth = np.array([names.index(name) for name in poems["poet"]])
+    pairs = []
+    for one, other in combinations(range(len(names)), 2):
+        either = (truth == one) | (truth == other)
+        if either.any():
+            choice = np.where(scores[one, either] >= scores[other, either], one, other)
+            pairs.append((choice == truth[either]).mean())
+    return {
+        "poets": names,
+        "poems": len(truth),
+        "accuracy": float((scores.argmax(0) == truth).mean()),
+        "chance": float(np.bincount(truth).max() / len(truth)),
+        "pairs": float(np.mean(pairs)),
+    }
+
+
+def read_quatrains(path: Path, poet: TangPoet) -> Dataset:
+    """A file of quatrains, one a line, in any script and with any marks, as the corpus would have them.
+
+    Raises:
+        CorpusError: a line that is no quatrain of five or seven characters.
+    """
+    rows = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        lines = split_lines(poet.tokenizer.normalize(text))
+        if not lines:
+            continue
+        form = classify(lines).name
+        if form not in ("五绝", "七绝"):
+            raise CorpusError(
+                f"{path}, line {number}: no quatrain of five or seven characters a line, but {text[:40]!r}"
+            )
+        marked = "".join(line + mark for line, mark in zip(lines, 2 * (COMMA, STOP)))
+        rows.append({"text": marked, "form": form, "poet": "", "title": ""})
+    if not rows:
+        raise CorpusError(f"{path} holds no poem")
+    return encode(Dataset.from_list(rows), poet.tokenizer)
+
+
+# -- on poems of its own ----------------------------------------------------------------------------------------------
 
 
 def distinct(poems: list[list[str]], n: int) -> float:
     """Different n-grams within lines as a share of all (Li et al. 2016)."""
     grams = [line[i : i + n] for lines in poems for line in lines for i in range(len(line) - n + 1)]
-    return len(set(grams)) / len(grams)
+    return len(set(grams)) / max(1, len(grams))
 
 
 def repeated(poems: list[list[str]]) -> float:
@@ -59,45 +168,162 @@ class Quotations:
         }
 
 
-def describe(poems: list[list[str]], quotations: Quotations) -> dict[str, float]:
-    """Variety and originality of poems, each a list of lines."""
-    figures = {f"distinct_{n}": distinct(poems, n) for n in (1, 2, 4)}
+def rules_kept(texts: list[str], forms: list[str]) -> dict[str, float]:
+    """The shares of poems whose form is exactly the one asked for, whose tones are right, and whose rhymes."""
+    kept = Counter()
+    for text, form in zip(texts, forms):
+        judged = check(text) if split_lines(text) else None
+        kept["form"] += judged is not None and judged.form == form
+        if judged is not None:
+            names = {violation.name for violation in judged.violations}
+            kept["tones"] += not names - {"出韵", "重韵", "格式"}
+            kept["rhyme"] += judged.rhyme_group is not None and not names & {"出韵", "重韵"}
+    return {f"{rule}_kept": kept[rule] / len(texts) for rule in ("form", "tones", "rhyme")}
+
+
+def describe(texts: list[str], forms: list[str], quotations: Quotations) -> dict[str, float]:
+    """Form, variety and originality of poems."""
+    poems = [split_lines(text) for text in texts]
+    figures = {"poems": len(texts)} | rules_kept(texts, forms)
+    figures |= {f"distinct_{n}": distinct(poems, n) for n in (1, 2, 4)}
     return figures | {"repeated": repeated(poems)} | quotations.shares(poems)
 
 
-def written(poet: TangPoet, regulated: bool, per_form: int, quotations: Quotations) -> dict:
-    """Figures on poems of each form, by the seeds 0, 1, 2, …"""
-    lines, kept, nats, characters = [], Counter(), 0.0, 0
-    for form in REGULATED:
-        openings = [OPENINGS[number % len(OPENINGS)] for number in range(per_form)]
-        for seed, opening in enumerate(openings):
-            poem = poet.write(opening, form=form, regulated=regulated, seed=seed)
-            judged = check(poem.text)
-            names = {violation.name for violation in judged.violations}
-            kept["form"] += judged.form == form
-            kept["tones"] += not names - {"出韵", "重韵", "格式"}
-            kept["rhyme"] += judged.rhyme_group is not None and not names & {"出韵", "重韵"}
-            nats -= poem.log_prob
-            characters += poem.characters
-            lines.append(poem.lines)
-    shares = {f"{rule}_kept": kept[rule] / len(lines) for rule in ("form", "tones", "rhyme")}
-    return {"poems": len(lines)} | shares | describe(lines, quotations) | {"loss": nats / characters}
+def write_poems(poet: TangPoet, per_form: int, forms: list[str] = REGULATED, **options) -> list[Poem]:
+    """Poems of each form on the same openings, by the seeds 0, 1, 2, …"""
+    openings = list(OPENINGS[:per_form])
+    count = max(1, per_form // len(openings))
+    return [poem for form in forms for poem in poet.write(openings, form=form, count=count, seed=0, **options)]
 
 
-def evaluate(folder: Path, corpus, per_form: int, quotations: Quotations) -> dict:
+def written(poet: TangPoet, per_form: int, quotations: Quotations, **options) -> dict:
+    """Figures on poems as the package writes them by default; `loss` is the model's own, in nats a character."""
+    poems = write_poems(poet, per_form, **options)
+    figures = describe([poem.text for poem in poems], [poem.form for poem in poems], quotations)
+    own = sum(len(poem.quotes) > 0 for poem in poems) / len(poems)
+    loss = -sum(poem.log_prob for poem in poems) / sum(poem.characters for poem in poems)
+    return figures | {"poems_with_quotes": own, "loss": loss}
+
+
+@torch.inference_mode()
+def written_alone(poet: TangPoet, per_form: int, quotations: Quotations) -> dict:
+    """Figures on what ``model.generate`` samples where nothing but the form's token asks for a form."""
+    texts, forms = [], []
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        for form in REGULATED:
+            inputs = poet.tokenizer([FORMS[form].token] * per_form, [""] * per_form, return_tensors="pt")
+            output = poet.model.generate(**inputs)[:, inputs["input_ids"].shape[1] :]
+            texts += poet.tokenizer.batch_decode(output, skip_special_tokens=True)
+            forms += [form] * per_form
+    return describe(texts, forms, quotations)
+
+
+def theme_characters(train: Dataset, word: str, size: int = THEME_SIZE) -> tuple[set[str], list[int]]:
+    """The characters that mark poems under titles with a word, and which poems these are.
+
+    Where fewer than TITLES titles have the word, those with one of its characters count. Of all characters but the
+    word's own, the theme's are those with the greatest z of two proportions: the share of these poems that have the
+    character, less the share of the others, in standard errors.
+    """
+    titles = train["title"]
+    under = [index for index, title in enumerate(titles) if word in title]
+    if len(under) < TITLES:
+        under = [index for index, title in enumerate(titles) if set(word) & set(title)]
+    inside, everywhere = Counter(), Counter()
+    chosen = set(under)
+    for index, text in enumerate(train["text"]):
+        characters = set(text) - set(COMMA + STOP + word)
+        everywhere.update(characters)
+        if index in chosen:
+            inside.update(characters)
+    n, rest = len(under), len(titles) - len(under)
+
+    def z(char: str) -> float:
+        pooled = everywhere[char] / (n + rest)
+        difference = inside[char] / n - (everywhere[char] - inside[char]) / rest
+        return difference / max(1e-9, (pooled * (1 - pooled) * (1 / n + 1 / rest)) ** 0.5)
+
+    return set(sorted(inside, key=lambda char: (-z(char), char))[:size]), under
+
+
+def theme_share(texts: Iterable[str], theme: set[str]) -> float:
+    """Characters of a theme as a share of all."""
+    characters = [char for text in texts for char in text if char not in COMMA + STOP]
+    return sum(char in theme for char in characters) / max(1, len(characters))
+
+
+def steering(poet: TangPoet, per_form: int, train: Dataset) -> dict[str, dict[str, float]]:
+    """For each theme its characters' share of poems under its title, of the same without, and of real ones."""
+    forms = ["七绝", "五律"]
+    plain = [poem.text for poem in write_poems(poet, per_form, forms)]
+    result = {}
+    for word in THEMES:
+        theme, under = theme_characters(train, word)
+        told = [poem.text for poem in write_poems(poet, per_form, forms, title=word)]
+        result[word] = {
+            "told": theme_share(told, theme),
+            "plain": theme_share(plain, theme),
+            "real": theme_share(train.select(under)["text"], theme),
+            "characters": "".join(sorted(theme)),
+        }
+    return result
+
+
+def samples(poet: TangPoet) -> list[str]:
+    """Twelve poems on the first twelve openings, each form in turn, all by seed 0: nobody chose them."""
+    return [
+        str(poet.write(opening, form=REGULATED[number % len(REGULATED)], regulated=True, seed=0))
+        for number, opening in enumerate(OPENINGS[:12])
+    ]
+
+
+# -- all of it --------------------------------------------------------------------------------------------------------
+
+
+def evenly(things: list, most: int) -> list:
+    """At most so many of them, from beginning to end."""
+    return [things[index * len(things) // most] for index in range(most)] if len(things) > most else things
+
+
+def evaluate(
+    poet: TangPoet, corpus: DatasetDict, per_form: int, quotations: Quotations, quatrains: Path | None = None
+) -> dict:
     """All figures of one checkpoint."""
-    poet = TangPoet.from_pretrained(folder)
     test = encode(corpus["test"], poet.tokenizer)
-    return {
+
+    def loss(*told: str) -> dict:
+        return score(poet.model, poet.tokenizer, test, told)
+
+    real = corpus["test"].filter(lambda row: row["form"] in REGULATED)
+    real_loss = score(poet.model, poet.tokenizer, encode(real, poet.tokenizer), ("form",))["loss"]
+    # Variety is less where there is more text, so it is that of as many poems as are written.
+    few = [text for form in REGULATED for text in evenly([r["text"] for r in real if r["form"] == form], per_form)]
+    figures = {
         "cell": poet.cell,
         "parameters": poet.model.num_parameters(),
-        "test": score(poet.model, poet.tokenizer, test),
-        "test_with_context": score(poet.model, poet.tokenizer, test, context=True),
-        "written_free": written(poet, False, per_form, quotations),
-        "written_regulated": written(poet, True, per_form, quotations),
-        "real_test_poems": describe([row for row in corpus["test"]["lines"]], quotations),
-        "samples": [str(poet.write(opening, form="七绝", regulated=True, seed=0)) for opening in OPENINGS[:12]],
+        "test": loss(),
+        "test_with_context": loss(*Collator.PIECES),
+        "test_told": {piece: loss(piece)["loss"] for piece in Collator.PIECES},
+        "line_breaks": line_breaks(poet, test),
+        "naming": naming(poet, corpus["test"], poet.tokenizer.poets[:POETS]),
+        "naming_pair": naming(poet, corpus["test"], list(PAIR)) if set(PAIR) <= set(poet.tokenizer.poets) else {},
+        "written_alone": written_alone(poet, per_form, quotations),
+        "written_free": written(poet, per_form, quotations),
+        "written_regulated": written(poet, per_form, quotations, regulated=True),
+        "real_test_poems": describe(few, [classify(split_lines(text)).name for text in few], quotations)
+        | rules_kept(list(real["text"]), list(real["form"]))
+        | quotations.shares([split_lines(text) for text in real["text"]])
+        | {"loss": real_loss},
+        "steering": steering(poet, per_form, corpus["train"]),
+        "samples": samples(poet),
     }
+    if quatrains:
+        poems = read_quatrains(quatrains, poet)
+        unknown = sum(ids.count(poet.tokenizer.unk_token_id) for ids in poems["text"])
+        result = score(poet.model, poet.tokenizer, poems)
+        figures["quatrains"] = {"poems": len(poems), "unknown": unknown / result["counted"]} | result
+    return figures
 
 
 def rounded(value):
@@ -109,49 +335,82 @@ def rounded(value):
 
 ROWS = (
     ("nats a character", "test", "loss"),
-    ("  without marks", "test", "loss_characters"),
-    ("  told form, poet, title", "test_with_context", "loss"),
+    ("  without marks and end", "test", "loss_characters"),
+    ("  told the form", "test_told", "form"),
+    ("  told the poet", "test_told", "poet"),
+    ("  told the title", "test_told", "title"),
+    ("  told all three", "test_with_context", "loss"),
     ("perplexity", "test", "perplexity"),
-    ("free: form kept", "written_free", "form_kept"),
-    ("free: tones kept", "written_free", "tones_kept"),
-    ("free: rhyme kept", "written_free", "rhyme_kept"),
-    ("regulated: form kept", "written_regulated", "form_kept"),
-    ("regulated: tones kept", "written_regulated", "tones_kept"),
-    ("regulated: rhyme kept", "written_regulated", "rhyme_kept"),
-    ("regulated: nats a character", "written_regulated", "loss"),
-    ("free: nats a character", "written_free", "loss"),
-    ("distinct-2", "written_free", "distinct_2"),
-    ("lines in training poems", "written_free", "lines_quoted"),
-    ("  of real test poems", "real_test_poems", "lines_quoted"),
+    ("quatrains of elsewhere", "quatrains", "loss"),
+    ("line breaks: accuracy", "line_breaks", "accuracy"),
+    ("  precision of marks", "line_breaks", "precision"),
+    ("  recall of marks", "line_breaks", "recall"),
+    ("poet named, of ten", "naming", "accuracy"),
+    ("  of two", "naming", "pairs"),
+    ("  by chance, of ten", "naming", "chance"),
+    *((f"theme of {word}: titled", "steering", word, "told") for word in THEMES),
+    *((f"  untitled, {word}", "steering", word, "plain") for word in THEMES),
+    ("model alone: form kept", "written_alone", "form_kept"),
+    *(
+        (f"{name}: {label}", part, key)
+        for name, part in (("free", "written_free"), ("regulated", "written_regulated"), ("real", "real_test_poems"))
+        for label, key in (
+            ("form kept", "form_kept"),
+            ("tones kept", "tones_kept"),
+            ("rhyme kept", "rhyme_kept"),
+            ("distinct-1", "distinct_1"),
+            ("distinct-2", "distinct_2"),
+            ("distinct-4", "distinct_4"),
+            ("characters repeated", "repeated"),
+            ("lines quoted", "lines_quoted"),
+            ("runs of five quoted", "runs_quoted"),
+            ("nats a character", "loss"),
+        )
+    ),
 )
+
+
+def figure(result: dict, *path: str) -> float | None:
+    """A figure by its path, None where it was not measured."""
+    value = result
+    for key in path:
+        value = value.get(key, {}) if isinstance(value, dict) else {}
+    return value if isinstance(value, (int, float)) else None
 
 
 def table(results: list[dict]) -> str:
     """The figures side by side."""
-    rows = [f"{'':28}" + "".join(f"{result['cell']:>10}" for result in results)]
-    rows.append(f"{'parameters, millions':28}" + "".join(f"{r['parameters'] / 1e6:10.2f}" for r in results))
-    rows += [f"{name:28}" + "".join(f"{r[part][key]:10.4f}" for r in results) for name, part, key in ROWS]
-    return "\n".join(rows)
+
+    def cells(path: tuple[str, ...]) -> str:
+        values = (figure(result, *path) for result in results)
+        return "".join(f"{'':>10}" if value is None else f"{value:10.4f}" for value in values)
+
+    rows = [f"{'':30}" + "".join(f"{result['cell']:>10}" for result in results)]
+    rows.append(f"{'parameters, millions':30}" + "".join(f"{r['parameters'] / 1e6:10.2f}" for r in results))
+    return "\n".join(rows + [f"{name:30}{cells(path)}" for name, *path in ROWS])
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.evaluate", description="Measure checkpoints on the test poems.")
     parser.add_argument("checkpoints", nargs="+", type=Path, help="checkpoint folders")
     parser.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset")
-    parser.add_argument("--poems", type=int, default=50, help="poems written for each form")
+    parser.add_argument("--poems", type=int, default=60, help="poems written for each form")
+    parser.add_argument("--quatrains", type=Path, metavar="FILE", help="quatrains of elsewhere, one a line")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     arguments = parser.parse_args(argv)
+    if arguments.poems < 1:
+        parser.error("--poems must be 1 or more")
     try:
+        poets = [TangPoet.from_pretrained(folder) for folder in arguments.checkpoints]
         corpus = load_dataset(arguments.corpus)
         quotations = Quotations(list(corpus["train"]["text"]))
         results = []
-        for folder in arguments.checkpoints:
-            result = rounded(evaluate(folder, corpus, arguments.poems, quotations))
-            (folder / "evaluation.json").write_text(
-                json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-            )
+        for folder, poet in zip(arguments.checkpoints, poets):
+            result = rounded(evaluate(poet, corpus, arguments.poems, quotations, arguments.quatrains))
+            text = json.dumps(result, ensure_ascii=False, indent=1) + "\n"
+            (folder / "evaluation.json").write_text(text, encoding="utf-8")
             results.append(result)
-    except (PoetError, OSError) as error:
+    except (PoetError, CorpusError, OSError) as error:
         print(f"training.evaluate: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     print(json.dumps(results, ensure_ascii=False) if arguments.json else table(results))
