@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 from test_train import ROOT, corpus_folder  # noqa: F401
 
 from tang_rnn import TangPoet
 from tang_rnn.poet import PRETRAINED
 from training.corpus import CorpusError
-from training.data import encode
+from training.data import encode, load_corpus
 from training.evaluate import (
     PAIR,
     Quotations,
@@ -93,11 +93,11 @@ def test_a_theme_is_what_its_poems_have_and_others_lack():
 def test_quatrains_of_a_file(poet, tmp_path):
     path = tmp_path / "quatrains"
     path.write_text("白日依山盡,黃河入海流.欲窮千里目,更上一層樓!\n\n", encoding="utf-8")
-    (row,) = read_quatrains(path, poet)
+    (row,) = read_quatrains(path, poet.tokenizer)
     assert poet.tokenizer.decode(row["text"]) == POEM
     path.write_text(f"{POEM}\n白日依山尽\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="line 2: no quatrain"):
-        read_quatrains(path, poet)
+        read_quatrains(path, poet.tokenizer)
 
 
 def test_the_command_measures_a_checkpoint(corpus_folder, tmp_path, capsys, monkeypatch):  # noqa: F811
@@ -105,7 +105,7 @@ def test_the_command_measures_a_checkpoint(corpus_folder, tmp_path, capsys, monk
         monkeypatch.setattr(f"training.evaluate.{name}", value)
     checkpoint = tmp_path / "gru"
     shutil.copytree(PRETRAINED / "gru", checkpoint)
-    poets = load_dataset(str(ROOT / "training" / "corpus"))["test"].filter(lambda row: row["poet"] in ("白居易", *PAIR))
+    poets = load_corpus(str(ROOT / "training" / "corpus"))["test"].filter(lambda row: row["poet"] in ("白居易", *PAIR))
     shutil.copytree(corpus_folder, tmp_path / "corpus")
     poets.select(range(30)).to_parquet(tmp_path / "corpus" / "test.parquet")
     (tmp_path / "quatrains").write_text(POEM + "\n", encoding="utf-8")

@@ -18,15 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict
 
 from tang_rnn import TangPoet
 from tang_rnn.forms import COMMA, FORMS, STOP, classify, split_lines
 from tang_rnn.poet import Poem, PoetError
 from tang_rnn.prosody import check
+from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
 from .corpus import CorpusError
-from .data import IGNORED, Collator, encode, score, scored
+from .data import IGNORED, Collator, encode, load_corpus, score, scored
 
 OPENINGS = "春秋山月江风花雪云日夜人水天白青客寒孤独"
 REGULATED = [name for name, form in FORMS.items() if form.regulated and form.num_lines]
@@ -110,7 +111,7 @@ def naming(poet: TangPoet, test: Dataset, names: list[str]) -> dict:
     }
 
 
-def read_quatrains(path: Path, poet: TangPoet) -> Dataset:
+def read_quatrains(path: Path, tokenizer: TangTokenizer) -> Dataset:
     """A file of quatrains, one a line, in any script and with any marks, as the corpus would have them.
 
     Raises:
@@ -118,7 +119,7 @@ def read_quatrains(path: Path, poet: TangPoet) -> Dataset:
     """
     rows = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        lines = split_lines(poet.tokenizer.normalize(text))
+        lines = split_lines(tokenizer.normalize(text))
         if not lines:
             continue
         form = classify(lines).name
@@ -130,7 +131,7 @@ def read_quatrains(path: Path, poet: TangPoet) -> Dataset:
         rows.append({"text": marked, "form": form, "poet": "", "title": ""})
     if not rows:
         raise CorpusError(f"{path} holds no poem")
-    return encode(Dataset.from_list(rows), poet.tokenizer)
+    return encode(Dataset.from_list(rows), tokenizer)
 
 
 # -- on poems of its own ----------------------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ def evaluate(
         "samples": samples(poet),
     }
     if quatrains:
-        poems = read_quatrains(quatrains, poet)
+        poems = read_quatrains(quatrains, poet.tokenizer)
         unknown = sum(ids.count(poet.tokenizer.unk_token_id) for ids in poems["text"])
         result = score(poet.model, poet.tokenizer, poems)
         figures["quatrains"] = {"poems": len(poems), "unknown": unknown / result["counted"]} | result
@@ -402,7 +403,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--poems must be 1 or more")
     try:
         poets = [TangPoet.from_pretrained(folder) for folder in arguments.checkpoints]
-        corpus = load_dataset(arguments.corpus)
+        corpus = load_corpus(arguments.corpus)
         quotations = Quotations(list(corpus["train"]["text"]))
         results = []
         for folder, poet in zip(arguments.checkpoints, poets):

@@ -29,22 +29,22 @@ class MuonAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
     ):
-        table = model.get_input_embeddings().weight
-        matrices = [p for p in model.parameters() if p.ndim == 2 and p is not table]
+        tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+        matrices = [p for p in model.parameters() if p.ndim == 2 and not any(p is table for table in tables)]
         vectors = [p for p in model.parameters() if p.ndim != 2]
         self.parts = (
             torch.optim.Muon(
                 matrices, lr=muon_learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
             ),
             torch.optim.AdamW(
-                [{"params": [table]}, {"params": vectors, "weight_decay": 0.0}],
+                [{"params": tables}, {"params": vectors, "weight_decay": 0.0}],
                 lr=learning_rate,
                 betas=betas,
                 weight_decay=weight_decay,
                 fused=True,
             ),
         )
-        super().__init__([*matrices, table, *vectors], {})
+        super().__init__([*matrices, *tables, *vectors], {})
         self._join()
 
     def _join(self) -> None:
