@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 EVALUATION = {
     "test": {"loss": 5.0123, "loss_characters": 5.5, "perplexity": 150.25, "loss_by_form": {"五绝": 4.9}},
     "written_free": {"form_kept": 0.9876},
+    "steering": {"边塞": {"told": 0.08, "plain": 0.01, "real": 0.09, "characters": "胡马"}},
     "samples": ["春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多少。"],
 }
 LOG = {
@@ -73,7 +74,8 @@ def test_a_model_card_holds_what_was_measured(measured, tmp_path):
     assert results == {"nats per character": 5.0123, "perplexity per character": 150.25}
     assert "| loss | 5.012 |" in card.text and "| loss, 五绝 | 4.900 |" in card.text
     assert "| loss when told form, poet and title | not measured |" in card.text
-    assert "| lines and lengths are right | 98.8 % | not measured |" in card.text
+    assert "| lines and lengths are right | not measured | 98.8 % | not measured | not measured |" in card.text
+    assert "| 边塞 | 8.0 % | 1.0 % | 9.0 % |" in card.text
     assert "> 春眠不觉晓，处处闻啼鸟。  \n> 夜来风雨声，花落知多少。" in card.text
     assert "1,234,567" in card.text and "(loss.png)" in card.text and "best checkpoint" in card.text
     assert "{{" not in card.text and "{%" not in card.text

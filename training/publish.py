@@ -44,9 +44,9 @@ def read_json(path: Path) -> dict:
         raise PublishError(f"{path} is not valid JSON: {error}") from None
 
 
-def draw_curves(log: dict, path: Path) -> bool:
-    """The picture of a run's losses; False where the log has none."""
-    curves = {name: log[name] for name in ("train", "validation") if log.get(name)}
+def draw_curves(curves: dict[str, list], path: Path) -> bool:
+    """The picture of losses by step, [step, loss] each; False where there are none."""
+    curves = {name: points for name, points in curves.items() if points}
     if not curves:
         return False
     from matplotlib.figure import Figure  # only publishing needs it
@@ -54,7 +54,7 @@ def draw_curves(log: dict, path: Path) -> bool:
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
     for name, points in curves.items():
-        axes.plot(*zip(*points, strict=True), label=name, marker="o" if name == "validation" else None, markersize=3)
+        axes.plot(*zip(*points, strict=True), label=name, marker=None if name == "train" else "o", markersize=3)
     axes.set(xlabel="step", ylabel="nats per character")
     axes.grid(alpha=0.3)
     axes.legend()
@@ -71,7 +71,7 @@ def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str) -
     for name in CODE_FILES:
         shutil.copy(PACKAGE / name, folder)
     log, evaluation = read_json(checkpoint / "training_log.json"), read_json(checkpoint / "evaluation.json")
-    has_picture = draw_curves(log, folder / "loss.png")
+    has_picture = draw_curves({name: log.get(name) for name in ("train", "validation")}, folder / "loss.png")
     test = evaluation.get("test", {})
     results = [
         EvalResult(
