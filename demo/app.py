@@ -47,8 +47,8 @@ LONGEST_TITLE = 12
 LONGEST_ACROSTIC = 16
 LONGEST_POEM = 400
 LONGEST_READING = 160
-WAITING = 32  # calls in the queue before newcomers are told to come back
-AT_ONCE = 2
+WAITING = 80  # calls in the queue before newcomers are told to come back: some ten seconds on two cores
+AT_ONCE = 2  # calls that compute, of all endpoints together
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def write(
     with _in_words():
         if options["regulated"]:  # the best of several drafts, so nothing is known before the end
             poem = writer.write(opening, seed=seed, **options)
-            for end in range(1, len(poem.text)):
+            for end in range(4, len(poem.text), 4):  # fewer messages; the page sets its own pace
                 yield {"text": poem.text[:end], "done": False}
         else:
             stream, text = writer.stream(opening, seed=seed, **options), ""
@@ -429,8 +429,9 @@ def build() -> gr.Blocks:
             apply_default_css=False,
             elem_id="tang",
         )
-        for endpoint in (write, compare, acrostic, check, inside):
-            gr.api(endpoint, api_name=endpoint.__name__)
+        for endpoint in (write, compare, acrostic, inside):
+            gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="models", concurrency_limit=AT_ONCE)
+        gr.api(check, api_name="check")  # takes no time and so does not wait behind poems
     return page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
 
 
@@ -449,6 +450,7 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
         "show_error": False,
         "ssr_mode": False,
         "max_file_size": "1kb",  # nothing here takes files
+        "state_session_capacity": 100,  # nor keeps anything of a visitor: Gradio would hold a copy of the page for each
     }
     return (page or build()).launch(**settings | kwargs)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 
 from .configuration_tang_rnn import TangRNNConfig
 from .recurrence import Recurrence
@@ -47,6 +46,7 @@ def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangT
     for name in NEEDED[2:]:
         read_json(folder / name)
     tokenizer = TangTokenizer.from_pretrained(folder)
+    tokenizer.normalize("".join(map(chr, range(0x20, 0xA000))))  # a broken table of replacements fails now, not later
     return load_model(folder, **kwargs) if kwargs else Recurrence(config, weights, folder), tokenizer
 
 
@@ -91,17 +91,16 @@ def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
     """The weights in a safetensors file, its shapes compared with the configuration's before memory is taken for it."""
     with safe_open(path, "pt") as file:
         found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    if config.num_hidden_layers > len(found):
-        raise ValueError(f"the weights are not those of {CONFIG}: it speaks of {config.num_hidden_layers} layers")
-    names = {}
-    for name, shape in Recurrence.shapes(config).items():
-        names[name] = name if name in found else name.removeprefix("model.")  # a TangRNNModel alone will do
-        got = found.get(names[name])
-        if got != shape:
-            what = "there is none" if got is None else f"they have {got}"
-            raise ValueError(f"the weights are not those of {CONFIG}: {name} should have the shape {shape}, {what}")
-    held = load_file(path)
-    weights = {name: held[own] for name, own in names.items()}
+        if config.num_hidden_layers > len(found):
+            raise ValueError(f"the weights are not those of {CONFIG}: it speaks of {config.num_hidden_layers} layers")
+        names = {}
+        for name, shape in Recurrence.shapes(config).items():
+            names[name] = name if name in found else name.removeprefix("model.")  # a TangRNNModel alone will do
+            got = found.get(names[name])
+            if got != shape:
+                what = "there is none" if got is None else f"they have {got}"
+                raise ValueError(f"the weights are not those of {CONFIG}: {name} should have the shape {shape}, {what}")
+        weights = {name: file.get_tensor(own) for name, own in names.items()}
     for name, weight in weights.items():
         if not bool(weight.abs().amax() <= LARGEST_WEIGHT):  # not a number answers no
             raise ValueError(f"the weights are damaged: {name} has values that no training gives")

@@ -38,6 +38,7 @@ _ALL = -1  # every bit set
 
 MIN_FREE_LINES = 4  # of a poem without a form: the shortest of the corpus
 MAX_FREE_LINES = 16  # where a form of free length is ended, if the model does not end it
+MAX_LINES = 200  # that may be asked for
 MAX_FREE_SLOTS = 160  # and a poem without a form
 MAX_FREE_LINE = 11  # characters of a line of a poem without a form
 
@@ -232,6 +233,8 @@ class Plan:
                 raise RuleConflict(f"{form.name} has {form.num_lines} lines, not {asked}")
             return form.num_lines
         count = asked or max(MAX_FREE_LINES, wanted)
+        if count > MAX_LINES:
+            raise RuleConflict(f"{form.name} has at most {MAX_LINES} lines here, not {count}")
         if count < form.min_lines or (form.regulated and count % 2):
             even = "an even number of lines, " if form.regulated else ""
             raise RuleConflict(f"{form.name} has {even}{form.min_lines} or more, not {count}")

@@ -10,6 +10,7 @@ import hashlib
 import random
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -181,6 +182,18 @@ class _Job:
     title: str
 
 
+@contextmanager
+def _opening(what: str, hint: str) -> Iterator[None]:
+    """Whatever goes wrong while a folder is opened becomes a :class:`PoetError`."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each library has classes of its own, tokenizers one that is no Exception
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise PoetError(f"cannot load {what}: {reason[0]}; {hint}") from error
+
+
 class TangPoet:
     """A model and its tokenizer, ready to write.
 
@@ -223,11 +236,8 @@ class TangPoet:
             if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
                 raise PoetError(f"there is no folder {str(name)!r}; {hint}")
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
-        try:
+        with _opening(f"{str(name)!r}", hint):
             return cls(*load(path, **kwargs))
-        except Exception as error:  # transformers and safetensors have a class for each way of failing
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise PoetError(f"cannot load {str(name)!r}: {reason[0]}; {hint}") from error
 
     @staticmethod
     def _download(repo_id: str, **kwargs) -> Path:
@@ -249,7 +259,8 @@ class TangPoet:
         """
         with self._loading:
             if self._model is None:
-                self._model = load_model(self._recurrence.folder).eval()
+                with _opening(f"the model in {str(self._recurrence.folder)!r}", "its weights alone can be read"):
+                    self._model = load_model(self._recurrence.folder).eval()
         return self._model
 
     @property
@@ -271,9 +282,9 @@ class TangPoet:
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that tell its weights from others."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode() + weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest, held = hashlib.sha256(), self.recurrence
+        for weight in (held.embedding, *held.projection, *(weight for layer in held.layers for weight in layer)):
+            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()[:12]
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -476,14 +487,12 @@ class TangPoet:
         return poems
 
     def _inputs(self, jobs: list[_Job]) -> dict[str, torch.Tensor]:
-        inputs = self.tokenizer(
-            [job.context for job in jobs],
-            [job.laid_out for job in jobs],
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-        )
-        return {name: inputs[name].to(self.recurrence.device) for name in ("input_ids", "attention_mask")}
+        rows = self.tokenizer([job.context for job in jobs], [job.laid_out for job in jobs]).input_ids
+        # Padded here and not by the tokenizer: to tell it so would change it, while other threads read with it.
+        width = max(map(len, rows))
+        ids = torch.tensor([[self.tokenizer.pad_token_id] * (width - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        return {"input_ids": ids.to(self.recurrence.device), "attention_mask": mask.to(self.recurrence.device)}
 
     def _poem(self, job: _Job, written: list[int], log_prob: float) -> Poem:
         text = job.laid_out + "".join(self.vocabulary.tokens[token] for token in written)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +115,7 @@ class TangTokenizer(PreTrainedTokenizerFast):
 
     def normalize(self, text: str) -> str:
         """The text in the model's own characters and marks."""
+        text = re.sub("[\ud800-\udfff]", "\ufffd", text)  # halves of characters, such as a broken argument brings
         return self.backend_tokenizer.normalizer.normalize_str(text)
 
     def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):

@@ -18,7 +18,7 @@ export const after = (poet) => (poet ? `拟${poet}` : "");
 export default function setUp({ inspect }) {
   const form = $("[data-form=write]"), word = $("[data-word=write]"), under = $("[data-under=write]");
   const sheet = new Sheet($("[data-sheet=write]"));
-  let drafts = [], current = null, traditional = false, turn = 0;
+  let drafts = [], current = null, traditional = false, turn = 0, calling = null;
 
   const shape = () => {
     const values = choices(form);
@@ -68,6 +68,8 @@ export default function setUp({ inspect }) {
 
   async function compose(seed = null, values = choices(form)) {
     const own = ++turn;
+    calling?.abort(); // whoever asks anew gives up the place of the call before
+    calling = new AbortController();
     form.classList.add("busy");
     word.textContent = "";
     fresh(values);
@@ -75,7 +77,7 @@ export default function setUp({ inspect }) {
       const args = { ...values, seed };
       const poem = await call("write", ORDER.map((name) => args[name]), (piece) => {
         if (own === turn && !traditional) sheet.write(piece.text);
-      });
+      }, calling.signal);
       if (own !== turn) return;
       form.classList.remove("busy");
       poem.asked = values;
