@@ -404,6 +404,8 @@ class TangPoet:
             rules = replace(rules, opening=asked)
         elif asked and asked[0] in COMMA + STOP:
             raise PoetError(f"a poem cannot begin with {asked[0]!r}")
+        elif barred := [char for char in asked if char in rules.avoid]:
+            raise RuleConflict(f"the opening asks for {barred[0]!r}, which is to be avoided")
         if poet:
             poet = self.tokenizer.normalize(poet)
             if poet not in self.tokenizer.poets:
