@@ -1,0 +1,124 @@
+"""What starting costs: ``python -m benchmarks.startup [--json]``.
+
+Each line of the table is a new process: importing the package, the command writing a poem, the page answering its
+first request. In turns, round by round; the ratio is the median over the rounds of that to importing torch and
+transformers alone in the same round. Memory is the largest resident set of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE = "import torch, transformers"
+COMMAND = "import sys, tang_rnn_command; sys.argv[0] = 'tang-rnn'; sys.exit(tang_rnn_command.main())"
+
+
+def python(*arguments: str) -> tuple[float, int]:
+    """Runs Python to its end: seconds, and KiB at most."""
+    return _timed([sys.executable, *arguments], lambda process: None)
+
+
+def page() -> tuple[float, int]:
+    """Runs the page until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def answers(process: subprocess.Popen) -> None:
+        while process.poll() is None:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            try:
+                connection.request("GET", "/")
+                if connection.getresponse().status == 200:
+                    return
+            except OSError:
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.02)
+
+    settings = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
+    return _timed([sys.executable, str(ROOT / "demo" / "app.py")], answers, stop=True, **settings)
+
+
+def _timed(
+    command: list[str], until: Callable[[subprocess.Popen], None], stop: bool = False, **settings: str
+) -> tuple[float, int]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    until(process)
+    seconds = time.perf_counter() - begin
+    if stop and process.returncode is None:
+        process.kill()
+    _, status, usage = os.wait4(process.pid, 0)
+    if not stop:
+        seconds = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    said = process.stderr.read().decode(errors="replace")
+    if process.returncode != (-9 if stop else 0):
+        raise SystemExit(f"{' '.join(command)} failed:\n{said}")
+    return seconds, usage.ru_maxrss
+
+
+WAYS: dict[str, Callable[[], tuple[float, int]]] = {
+    BASE: lambda: python("-c", BASE),
+    "from transformers import PreTrainedModel": lambda: python("-c", "from transformers import PreTrainedModel"),
+    "import tang_rnn": lambda: python("-c", "import tang_rnn"),
+    "tang-rnn --help": lambda: python("-c", COMMAND, "--help"),
+    "tang-rnn write 春": lambda: python("-c", COMMAND, "write", "春"),
+    "tang-rnn write 春 --form 七律 --regulated": lambda: python(
+        *("-c", COMMAND, "write", "春", "--form", "七律", "--regulated")
+    ),
+    "import torch, transformers, gradio": lambda: python("-c", f"{BASE}, gradio"),
+    "page ready": page,
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.startup", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args(argv)
+    found: dict[str, list[tuple[float, int]]] = {name: [] for name in WAYS}
+    for number in range(arguments.rounds + 1):
+        for name, way in WAYS.items():
+            value = way()
+            if number:  # the first round brings the files into memory
+                found[name].append(value)
+    seconds = {name: [value[0] for value in values] for name, values in found.items()}
+    rows = [
+        {
+            "what": name,
+            "seconds": statistics.median(seconds[name]),
+            "ratio": statistics.median(own / base for own, base in zip(seconds[name], seconds[BASE])),
+            "mebibytes": statistics.median(memory for _, memory in found[name]) / 1024,
+        }
+        for name in WAYS
+    ]
+    described = machine()
+    if arguments.json:
+        print(json.dumps({"machine": described, "rows": rows}))
+        return
+    print(", ".join(f"{name} {value}" for name, value in described.items()))
+    print(f"{'':44}{'seconds':>9}{'ratio':>8}{'MiB':>8}")
+    for row in rows:
+        wide = sum(ord(character) > 0x2E80 for character in row["what"])  # takes two columns of a terminal
+        print(f"{row['what']:{44 - wide}}{row['seconds']:9.2f}{row['ratio']:8.2f}{row['mebibytes']:8.0f}")
+
+
+if __name__ == "__main__":
+    main()
