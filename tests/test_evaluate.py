@@ -9,11 +9,14 @@ import pytest
 import torch
 from datasets import Dataset
 from test_train import ROOT, corpus_folder  # noqa: F401
+from transformers import MinPLogitsWarper
 
 from tang_rnn import TangPoet
 from tang_rnn.poet import PRETRAINED
 from training.corpus import CorpusError
 from training.data import encode, load_corpus
+from training.decoding import Warped
+from training.decoding import main as decoding
 from training.evaluate import (
     PAIR,
     Quotations,
@@ -125,4 +128,19 @@ def test_the_command_measures_a_checkpoint(corpus_folder, tmp_path, capsys, monk
 
 def test_what_is_no_checkpoint_is_said_in_a_line(tmp_path, capsys):
     assert main([str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_ways_of_drawing_that_only_measurement_has():
+    """transformers' warpers on top of the package's own drawing: what they drop is never drawn."""
+    logits = torch.tensor([[0.6, 0.25, 0.15]]).log().expand(200, -1)
+    uniform = (torch.arange(200) + 0.5) / 200
+    drawn = Warped(MinPLogitsWarper(0.4)).draw(logits, uniform).bincount(minlength=3)
+    assert drawn.tolist() == [141, 59, 0], "0.15 is less than 0.4 of 0.6"
+    colder = Warped(MinPLogitsWarper(0.4), temperature=0.5).draw(logits, uniform)
+    assert set(colder.tolist()) == {0}, "at half the temperature 0.25 is too little as well"
+
+
+def test_decoding_needs_a_judge_that_is_there(tmp_path, capsys):
+    assert decoding([str(PRETRAINED / "gru"), "--judge", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What was measured comes to its places in the READMEs, and the committed ones hold what lies beside the checkpoints."""
+"""What was measured comes to its places in the READMEs, and the committed ones hold what lies beside the models."""
 
 import json
 import re
