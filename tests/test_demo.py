@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -182,6 +183,53 @@ def test_the_queue_is_bounded(monkeypatch, url):
         assert {answer.status_code for answer in answers} == {200, 503}
     finally:
         blocks.close()
+
+
+def test_who_goes_away_frees_the_place(monkeypatch, url):
+    """Calls that wait while another is being answered, and whose callers hang up: nobody computes them."""
+    app, gate, begun = load_app(), threading.Event(), []
+    monkeypatch.setattr(app, "AT_ONCE", 1)
+    blocks = app.build()
+
+    def poet_of(cell):
+        begun.append(cell)
+        gate.wait(60)
+        raise app.Refusal("that will do")
+
+    monkeypatch.setattr(app, "poet_of", poet_of)
+    app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        target = f"{blocks.local_url}gradio_api/call/write"
+        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1]}
+        events = [httpx.post(target, json=body, timeout=30).json()["event_id"] for _ in range(6)]
+        _wait(lambda: begun and len(blocks._queue) == 5)
+        for event in events[1:]:
+            with httpx.stream("GET", f"{target}/{event}", timeout=30):
+                pass
+        _wait(lambda: len(blocks._queue) == 0)
+        assert len(begun) == 1
+    finally:
+        gate.set()
+        blocks.close()
+
+
+def _wait(until) -> None:
+    deadline = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_same_seed_gives_the_same_poem_under_load(client):
+    asked = [("春", "五绝", True), ("月", "七绝", False), ("山", "五绝", False)]
+
+    def text(arguments):
+        opening, form, regulated = arguments
+        return client.predict(opening, form=form, regulated=regulated, seed=7, api_name="/write")["text"]
+
+    alone = [text(arguments) for arguments in asked]
+    with ThreadPoolExecutor(9) as pool:
+        assert list(pool.map(text, asked * 4)) == alone * 4
 
 
 # -- the page's own files ---------------------------------------------------------------------------------------------
