@@ -348,12 +348,12 @@ def facts() -> dict:
     """What the page knows before it asks: names to choose from, sizes, and how training went."""
     cells = {}
     for cell in CELLS:
-        model = poet_of(cell).model
+        weights = poet_of(cell).recurrence
         log = PRETRAINED / cell / "training_log.json"
         cells[cell] = {
-            "parameters": sum(weight.numel() for weight in model.parameters()),
-            "hidden_size": model.config.hidden_size,
-            "layers": model.config.num_hidden_layers,
+            "parameters": weights.num_parameters,
+            "hidden_size": weights.config.hidden_size,
+            "layers": weights.config.num_hidden_layers,
             "log": json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {},
         }
     return {

@@ -110,7 +110,7 @@ class TangTokenizer(PreTrainedTokenizerFast):
 
     def context(self, form_token: str = "", poet: str = "", title: str = "") -> str:
         """What stands before ``<s>``: the first text of a pair. A poet without a token is left out."""
-        poet_token = f"<{poet}>" if f"<{poet}>" in self.get_added_vocab() else ""
+        poet_token = f"<{poet}>" if poet and f"<{poet}>" in self.get_added_vocab() else ""
         return form_token + poet_token + title
 
     def normalize(self, text: str) -> str:
