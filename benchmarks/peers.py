@@ -22,7 +22,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +42,8 @@ from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer
 from training.evaluate import read_quatrains
 from training.optimizer import MuonAdamW
 from training.train import TrainError, read_config
+
+from . import machine
 
 ROOT = Path(__file__).parents[1]
 CELLS = ("rnn", "lstm", "gru")
@@ -425,10 +426,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nbenchmarks.peers: stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    machine = f"{platform.machine()}, {options.threads} threads, torch {torch.__version__}"
-    report = {"minutes": options.minutes, "machine": machine, "systems": results}
+    report = {"minutes": options.minutes, "machine": machine() | {"threads": options.threads}, "systems": results}
     write_whole(out / "peers.json", lambda beside: beside.write_text(json.dumps(report, indent=1) + "\n"))
-    print(json.dumps(report) if options.json else f"{options.minutes:g} minutes each, {machine}\n{table(results)}")
+    print(json.dumps(report) if options.json else table(results))
     return 0
 
 

@@ -101,6 +101,7 @@ def test_the_command_measures_once(small, corpus_folder, tmp_path, capsys, monke
     assert all(4 < system["loss"]["test"] < 9 and system["steps"] for system in result["systems"])
     assert json.loads((tmp_path / "0.001m" / "peers.json").read_text()) == result
     monkeypatch.setattr(peers, "fit", None)  # nothing may be trained again
-    assert peers.main(options) == 0 and json.loads(capsys.readouterr().out) == result
+    assert peers.main(options) == 0
+    assert json.loads(capsys.readouterr().out)["systems"] == result["systems"]
     monkeypatch.setattr(peers.torch, "get_num_threads", lambda: 2)
     assert peers.main(options) == 2 and "other settings" in capsys.readouterr().err

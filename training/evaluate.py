@@ -349,6 +349,7 @@ ROWS = (
     ("poet named, of ten", "naming", "accuracy"),
     ("  of two", "naming", "pairs"),
     ("  by chance, of ten", "naming", "chance"),
+    (f"  {PAIR[0]} from {PAIR[1]}", "naming_pair", "accuracy"),
     *((f"theme of {word}: titled", "steering", word, "told") for word in THEMES),
     *((f"  untitled, {word}", "steering", word, "plain") for word in THEMES),
     ("model alone: form kept", "written_alone", "form_kept"),

@@ -142,7 +142,8 @@ def peers(run: dict, language: str) -> str:
         losses = [system["loss"]["test"], *([system["loss"]["quatrains"]] if quatrains else [])]
         name = SYSTEMS[system["name"]][zh]
         rows.append([name, f"{system['parameters'] / 1e6:.2f}", f"{system['epochs']:.2f}", *map(nats, losses)])
-    minutes, machine = f"{run['minutes']:g}", run["machine"]
+    minutes = f"{run['minutes']:g}"
+    machine = "{processor}, {threads} threads".format(**run["machine"])
     if zh:
         note = f"`python -m benchmarks.peers --minutes {minutes}`：各训练 {minutes} 分钟（{machine}）。"
     else:
