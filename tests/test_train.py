@@ -350,7 +350,11 @@ def test_a_stage_before_is_trained_once_and_gone_on_from(corpus_folder, tmp_path
     weights = [load_file(folder / "final" / "model.safetensors") for folder in (before, tmp_path / "run")]
     torch.testing.assert_close(*weights, rtol=0, atol=0)
     assert json.loads((before / "final" / "config.json").read_text())["output_dropout"] == 0.5
-    assert json.loads((final / "config.json").read_text())["output_dropout"] == 0.1
+    config_written = json.loads((final / "config.json").read_text())
+    assert config_written["output_dropout"] == 0.1 and config_written["use_cache"]
+    curve = json.loads((final / "training_log.json").read_text())["validation"]
+    assert [step for step, _ in curve] == [1, 2, 3, 4]
+    assert curve[3][1] == pytest.approx(curve[1][1], abs=1e-3), "but for the rounding of what is stored"
 
     stages = []
     monkeypatch.setattr(training.train, "fit", lambda config, tokenizer, rows, *rest: stages.append((config, rows)))

@@ -219,6 +219,7 @@ def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) ->
     The weights are float16 on disk, and the config says float32, so that loading computes in float32.
     """
     model = copy.deepcopy(model).half().cpu()
+    model.config.use_cache = True  # the Trainer has switched it off
     model.config.auto_map = {"AutoModel": "modeling_tang_rnn.TangRNNModel"}  # save_pretrained adds its own class only
     model.generation_config = GenerationConfig(
         **SAMPLING,
@@ -341,11 +342,11 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log = trainer.state.log_history
     if trainer.is_world_process_zero():
-        finish(trainer, tokenizer, validation, output_dir, average_last, log)
+        finish(trainer, tokenizer, validation, output_dir, average_last, log, initial)
     trainer.accelerator.wait_for_everyone()  # the next stage begins with what the first process has written
 
 
-def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, log: list[dict]) -> None:
+def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, log: list[dict], initial: Path | None):
     """Keeps the better of the best checkpoint and the average of the last, and writes it with the run's curve."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     best = score(model, tokenizer, validation)["loss"]
@@ -363,12 +364,22 @@ def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, 
     curve = {
         "train": [[entry["step"], round(entry["loss"], 4)] for entry in log if "loss" in entry],
         "validation": [[entry["step"], round(entry["eval_loss"], 4)] for entry in log if "eval_loss" in entry],
+    }
+    if initial:
+        curve = follow(json.loads((initial / "training_log.json").read_text()), curve)
+    curve |= {
         "kept": chosen,
         "kept_validation_loss": round(best, 4),
         "parameters": model.num_parameters(),
     }
     (output_dir / "final" / "training_log.json").write_text(json.dumps(curve) + "\n")
     print(f"{chosen}: {best:.4f} nats a character on validation; written to {output_dir / 'final'}")
+
+
+def follow(before: dict, curve: dict) -> dict:
+    """A stage's curve behind that of the stage before, its steps counted on."""
+    done = max(step for name in curve for step, _ in before[name])
+    return {name: before[name] + [[done + step, loss] for step, loss in points] for name, points in curve.items()}
 
 
 def main(argv: list[str] | None = None) -> int:
