@@ -19,13 +19,9 @@ from torch.utils.data import Sampler
 from tang_rnn.forms import COMMA, FORMS, STOP
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .corpus import read_variants, simplify
+from .corpus import CorpusError, read_variants, simplify
 
 IGNORED = -100  # what cross entropy looks away from
-
-
-class CorpusError(ValueError):
-    """The corpus is too small for what is asked of it."""
 
 
 def load_corpus(name: str, streaming: bool = False) -> dict[str, Dataset | IterableDataset]:

@@ -7,12 +7,59 @@ most to the plain RNN. The embedding is a table, not a map between vectors, and 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
 
+def orthogonalized(
+    matrix: torch.Tensor, coefficients: tuple[float, float, float], steps: int = 5, eps: float = 1e-7
+) -> torch.Tensor:
+    """The matrix with its singular values brought near one by so many Newton-Schulz steps, in bfloat16.
+
+    A step multiplies X by a polynomial of X Xᵀ. What X Xᵀ becomes follows from itself, so several steps are gone
+    through on that small square matrix and X is multiplied once: a third less work on a 2048 x 512 matrix. After three
+    steps X Xᵀ is made anew, because what small singular values gain, up to 3.4 times a step, rounding errors gain too.
+    """
+    a, b, c = coefficients
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.T if tall else matrix).bfloat16()
+    x = x / x.norm().clamp(min=eps)
+    for first in range(0, steps, 3):
+        gram, product = x @ x.T, None
+        last = min(first + 3, steps) - 1
+        for step in range(first, last + 1):
+            polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+            polynomial.diagonal().add_(a)
+            product = polynomial if product is None else polynomial @ product
+            if step < last:
+                gram = polynomial @ (gram @ polynomial)  # all of them commute
+        x = product @ x
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Muon):
+    """torch's, state and options, with `match_rms_adamw` and Nesterov momentum; :func:`orthogonalized` is quicker."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is None:
+                    continue
+                momentum = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix.grad))
+                momentum.lerp_(matrix.grad, 1 - group["momentum"])
+                update = matrix.grad.lerp(momentum, group["momentum"])
+                update = orthogonalized(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
+                matrix.mul_(1 - group["lr"] * group["weight_decay"])
+                matrix.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
+        return loss
+
+
 class MuonAdamW(torch.optim.Optimizer):
-    """torch's Muon and AdamW side by side.
+    """Muon and AdamW side by side.
 
     Args:
         model: whose parameters to train.
@@ -33,9 +80,7 @@ class MuonAdamW(torch.optim.Optimizer):
         matrices = [p for p in model.parameters() if p.ndim == 2 and not any(p is table for table in tables)]
         vectors = [p for p in model.parameters() if p.ndim != 2]
         self.parts = (
-            torch.optim.Muon(
-                matrices, lr=muon_learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-            ),
+            Muon(matrices, lr=muon_learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(
                 [{"params": tables}, {"params": vectors, "weight_decay": 0.0}],
                 lr=learning_rate,

@@ -38,9 +38,9 @@ from tang_rnn.forms import STOP
 from tang_rnn.modeling_tang_rnn import written_beside
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
+from .corpus import CorpusError
 from .data import (
     Collator,
-    CorpusError,
     LengthBatchSampler,
     LengthBatchStream,
     build_tokenizer,
