@@ -221,7 +221,7 @@ def main(argv: list[str] | None = None) -> None:
     for row in result["parts"]:
         print(
             f"{row['part']:24}{row['ms_a_step']:8.1f}{row['time_share']:8.0%}{row['gflop_a_step']:8.1f}"
-            + (f"{row['matrix_share']:20.0%}" if row["gflop_a_step"] else "")
+            + (f"{row['matrix_share']:20.0%}" if row["gflop_a_step"] and row["ms_a_step"] > 0 else "")
         )
 
 
