@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim._muon import _zeropower_via_newtonschulz
 
 import training.train
-from tang_rnn import TangPoet, TangRNNConfig, TangRNNForCausalLM
+from tang_rnn import TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer
 from training.corpus import CorpusError
 from training.data import (
     IGNORED,
@@ -32,7 +32,7 @@ from training.data import (
     together,
 )
 from training.optimizer import Muon, orthogonalized
-from training.train import TrainError, average, last_complete_checkpoint, main, read_config, train
+from training.train import TrainError, average, export, last_complete_checkpoint, main, read_config, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -367,6 +367,25 @@ def test_a_stage_before_is_trained_once_and_gone_on_from(corpus_folder, tmp_path
     train(config, resume=True)
     assert [Path(stage["output_dir"]).name for stage, _ in stages[1:]] == ["pretrain", "run"]
     assert len(stages[1][1]) == 160 + 5
+
+
+def test_a_checkpoint_of_another_vocabulary_is_begun_with(corpus_folder, tmp_path):
+    """Each token keeps its embedding, wherever it stands; what is new begins anew; what does not fit is named."""
+    model = TangRNNForCausalLM(TangRNNConfig(vocab_size=40, embedding_size=16, hidden_size=24, num_hidden_layers=2))
+    theirs = TangTokenizer.build("春眠不觉晓", ["李白"])
+    export(model, theirs, tmp_path / "before")
+    config = configuration(corpus_folder, tmp_path / "run", max_steps=1, eval_steps=1, learning_rate=0.0)
+    config |= {"muon_learning_rate": None, "average_last": 1, "initial": str(tmp_path / "before")}
+    poet = TangPoet.from_pretrained(train(config))
+    ours, rows = poet.tokenizer.get_vocab(), poet.model.get_input_embeddings().weight
+    for token in ("春", "<s>", "<五绝>"):
+        expected = model.half().get_input_embeddings().weight[theirs.get_vocab()[token]]
+        assert torch.equal(rows[ours[token]].half(), expected)
+    cell, expected = (each.model.layers[1].cell.weight_hh_l0 for each in (poet.model, model))
+    assert torch.equal(cell.half(), expected)
+    config |= {"output_dir": str(tmp_path / "other"), "model": config["model"] | {"hidden_size": 8}}
+    with pytest.raises(TrainError, match="cannot begin with the weights"):
+        train(config)
 
 
 def test_a_broken_checkpoint_is_not_resumed_from(tmp_path):

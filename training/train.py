@@ -11,7 +11,8 @@ folder:
     pretrain/           the same of the stage before, if the configuration has a `pretrain:` part
 
 The stage before is trained on the poems of another corpus along with those of the corpus itself. What stands under
-`pretrain:` takes the place of the configuration's own for that stage. With ``streaming: true`` the training poems are
+`pretrain:` takes the place of the configuration's own for that stage. ``initial: FOLDER`` begins with the weights of a
+checkpoint, whose vocabulary may be another. With ``streaming: true`` the training poems are
 read as they are used, a `buffer` of them at a time.
 """
 
@@ -28,6 +29,7 @@ import torch
 import yaml
 from accelerate.utils import gather_object
 from datasets import IterableDataset
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import GenerationConfig, Trainer, TrainerCallback, TrainingArguments
@@ -196,6 +198,20 @@ def sample_poems(
     return poems
 
 
+def begin_with(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) -> None:
+    """Takes over the weights of a checkpoint; what its tokenizer does not know keeps the embedding it has."""
+    try:
+        known = TangTokenizer.from_pretrained(folder).get_vocab()
+        weights = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+        table = model.get_input_embeddings().weight.detach().clone()
+        pairs = [(index, known[token]) for token, index in tokenizer.get_vocab().items() if token in known]
+        ours, theirs = map(list, zip(*pairs))
+        table[ours] = weights["model.embed_tokens.weight"][theirs]
+        model.load_state_dict(weights | {"model.embed_tokens.weight": table}, strict=False)  # see average()
+    except (OSError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
+        raise TrainError(f"cannot begin with the weights in {folder}: {str(error).splitlines()[0]}") from None
+
+
 def last_complete_checkpoint(output_dir: Path) -> Path | None:
     """The newest checkpoint that was written to its end; a process killed while saving leaves a broken one."""
     for folder in sorted(output_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
@@ -281,14 +297,14 @@ def train(config: dict, resume: bool = False) -> Path:
     else:
         tokenizer = build_tokenizer(corpus["train"], **tokenizer)
     train_set, validation = (encode(corpus[split], tokenizer) for split in ("train", "validation"))
-    initial = None
+    initial = Path(config["initial"]) if "initial" in config else None
     if changes := config.get("pretrain"):
-        initial = before / "final"
-        if not (initial / "training_log.json").exists():  # the last file that is written
+        if not (before / "final" / "training_log.json").exists():  # the last file that is written
             others = _load(changes["corpus"], changes.get("streaming", streaming))["train"]
             others = known_only(encode(others, tokenizer), tokenizer)
             stage = _merge(config, changes | {"output_dir": str(before)})
-            fit(stage, tokenizer, together(train_set, others), validation)
+            fit(stage, tokenizer, together(train_set, others), validation, initial)
+        initial = before / "final"
     fit(config, tokenizer, train_set, validation, initial)
     return output_dir / "final"
 
@@ -327,8 +343,7 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
     torch.manual_seed(arguments.seed)
     model = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), **config["model"]))
     if initial:
-        weights = load_file(initial / "model.safetensors")
-        model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)  # see average()
+        begin_with(model, tokenizer, initial)
     trainer = PoetTrainer(
         model=model,
         args=arguments,
@@ -365,7 +380,7 @@ def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, 
         "train": [[entry["step"], round(entry["loss"], 4)] for entry in log if "loss" in entry],
         "validation": [[entry["step"], round(entry["eval_loss"], 4)] for entry in log if "eval_loss" in entry],
     }
-    if initial:
+    if initial and (initial / "training_log.json").exists():
         curve = follow(json.loads((initial / "training_log.json").read_text()), curve)
     curve |= {
         "kept": chosen,
