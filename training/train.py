@@ -303,6 +303,7 @@ def train(config: dict, resume: bool = False) -> Path:
             others = _load(changes["corpus"], changes.get("streaming", streaming))["train"]
             others = known_only(encode(others, tokenizer), tokenizer)
             stage = _merge(config, changes | {"output_dir": str(before)})
+            del stage["pretrain"]
             fit(stage, tokenizer, together(train_set, others), validation, initial)
         initial = before / "final"
     fit(config, tokenizer, train_set, validation, initial)
@@ -355,14 +356,14 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
         positions=positions,
     )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    log = trainer.state.log_history
     if trainer.is_world_process_zero():
-        finish(trainer, tokenizer, validation, output_dir, average_last, log, initial)
+        finish(trainer, tokenizer, validation, config, initial)
     trainer.accelerator.wait_for_everyone()  # the next stage begins with what the first process has written
 
 
-def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, log: list[dict], initial: Path | None):
+def finish(trainer: PoetTrainer, tokenizer: TangTokenizer, validation, config: dict, initial: Path | None) -> None:
     """Keeps the better of the best checkpoint and the average of the last, and writes it with the run's curve."""
+    output_dir, average_last, log = Path(config["output_dir"]), config.get("average_last", 1), trainer.state.log_history
     model = trainer.accelerator.unwrap_model(trainer.model)
     best = score(model, tokenizer, validation)["loss"]
     chosen = "best checkpoint"
@@ -383,6 +384,7 @@ def finish(trainer, tokenizer, validation, output_dir: Path, average_last: int, 
     if initial and (initial / "training_log.json").exists():
         curve = follow(json.loads((initial / "training_log.json").read_text()), curve)
     curve |= {
+        "pretrained_on": config.get("pretrain", {}).get("corpus"),
         "kept": chosen,
         "kept_validation_loss": round(best, 4),
         "parameters": model.num_parameters(),
