@@ -70,7 +70,9 @@ def test_rows_of_a_left_padded_batch_are_what_they_are_alone(model, tokenizer, b
     for line in LINES:
         rows = generate(model, **tokenizer(line, return_tensors="pt"), **MODES[mode], use_cache=use_cache)
         alone += tokenizer.batch_decode(rows)
-    assert [text.replace("<pad>", "") for text in together] == [text.replace("<pad>", "") for text in alone]
+    # transformers' beam search fills a row that ended with its end token where the padding's number is 0
+    poems = [[text.replace("<pad>", "").partition("</s>")[:2] for text in texts] for texts in (together, alone)]
+    assert poems[0] == poems[1]
 
 
 def test_padding_is_told_from_the_tokens_where_no_mask_is_given(model, batch):
