@@ -390,6 +390,13 @@ def test_a_checkpoint_of_another_vocabulary_is_begun_with(corpus_folder, tmp_pat
         train(config)
 
 
+def test_a_run_whose_loss_runs_away_ends_with_a_word_about_it(corpus_folder, tmp_path):
+    """Not with zeros in the log, nor with a traceback out of the poems it cannot write any more."""
+    with pytest.raises(TrainError, match="smaller muon_learning_rate or learning_rate"):
+        train(configuration(corpus_folder, tmp_path / "run", learning_rate=1e30))
+    assert not (tmp_path / "run" / "final").exists()
+
+
 def test_a_broken_checkpoint_is_not_resumed_from(tmp_path):
     for step, state in ((4, "{}"), (8, '{"half')):
         folder = tmp_path / f"checkpoint-{step}"

@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -161,6 +162,14 @@ class PoetTrainer(Trainer):
         if position := inputs.pop("position", None):
             self.stream.positions |= position
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def log(self, logs, *args, **kwargs):
+        super().log(logs, *args, **kwargs)
+        if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "grad_norm", "eval_loss")):
+            raise TrainError(
+                f"the loss ran away before step {self.state.global_step}: remove {self.args.output_dir} and begin anew "
+                "with a smaller muon_learning_rate or learning_rate"
+            )
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         model = self.accelerator.unwrap_model(self.model)
@@ -326,6 +335,7 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
         "report_to": ["tensorboard"],
         "remove_unused_columns": False,
         "logging_first_step": True,
+        "logging_nan_inf_filter": False,  # it would show the loss of a run that is lost as 0
         "use_cpu": not torch.accelerator.is_available(),  # bf16 is refused where this is left open
     }
     streaming = isinstance(train_set, IterableDataset)
