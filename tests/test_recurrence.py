@@ -1,5 +1,6 @@
 """The bare recurrence that poems are written with is the model, step by step."""
 
+import pytest
 import torch
 from conftest import POEMS
 
@@ -7,7 +8,11 @@ from tang_rnn import TangPoet
 from tang_rnn.recurrence import Recurrence, select
 
 
-def test_its_logits_are_the_models(model, tokenizer):
+@pytest.mark.parametrize("packed", [True, False])
+def test_its_logits_are_the_models(model, tokenizer, monkeypatch, packed):
+    """With oneDNN's products where there are such, and with torch's plain ones."""
+    if not packed:
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     inputs = tokenizer([POEMS[0], POEMS[1][:7], ""], padding=True, return_tensors="pt")
     recurrence = Recurrence(model.config, model.state_dict())
     assert recurrence.num_parameters == model.num_parameters()
