@@ -60,6 +60,7 @@ def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> Callable[[
     dnn = torch.ops.mkldnn
     if (
         (weight.device.type, weight.dtype) == ("cpu", torch.float32)
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX")  # elsewhere it is untried
         and torch.backends.mkldnn.is_available()
         and hasattr(dnn, "_linear_pointwise")
     ):
