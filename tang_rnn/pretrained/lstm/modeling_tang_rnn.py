@@ -193,6 +193,8 @@ class TangRNNLayer(nn.Module):
             output, _ = pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
         elif self.training and self.recurrent_dropout > 0:
             weights[1] = F.dropout(weights[1], self.recurrent_dropout)
+            if torch.is_autocast_enabled(x.device.type):  # it converts what is no parameter anew at each time step
+                weights[1] = weights[1].to(torch.get_autocast_dtype(x.device.type))
             # has_biases, num_layers, dropout, train, bidirectional, batch_first
             options = True, 1, 0.0, True, False, True
             output, *new_state = self.function(x, state if is_tuple else state[0], weights, *options)
