@@ -391,10 +391,14 @@ def finish(trainer: PoetTrainer, tokenizer: TangTokenizer, validation, config: d
         "train": [[entry["step"], round(entry["loss"], 4)] for entry in log if "loss" in entry],
         "validation": [[entry["step"], round(entry["eval_loss"], 4)] for entry in log if "eval_loss" in entry],
     }
+    before = {}
     if initial and (initial / "training_log.json").exists():
-        curve = follow(json.loads((initial / "training_log.json").read_text()), curve)
+        before = json.loads((initial / "training_log.json").read_text())
+        curve = follow(before, curve)
     curve |= {
+        "epochs": round(trainer.state.epoch, 2),
         "pretrained_on": config.get("pretrain", {}).get("corpus"),
+        "pretrained_epochs": before.get("epochs"),
         "kept": chosen,
         "kept_validation_loss": round(best, 4),
         "parameters": model.num_parameters(),
