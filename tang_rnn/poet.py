@@ -282,9 +282,9 @@ class TangPoet:
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that tell its weights from others."""
-        digest, held = hashlib.sha256(), self.recurrence
-        for weight in (held.embedding, *held.projection, *(weight for layer in held.layers for weight in layer)):
-            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest, weights = hashlib.sha256(), self.recurrence.weights
+        for name in sorted(weights):
+            digest.update(weights[name].detach().cpu().contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()[:12]
 
     # -- writing ------------------------------------------------------------------------------------------------------

@@ -80,11 +80,12 @@ class Recurrence:
 
     Attributes:
         config, device, num_parameters: as the model's.
+        weights: as they came.
         folder: what it was read from, if it was.
     """
 
     def __init__(self, config: TangRNNConfig, weights: Mapping[str, torch.Tensor], folder: Path | None = None):
-        self.config, self.folder = config, folder
+        self.config, self.weights, self.folder = config, weights, folder
         tied = weights["model.embed_tokens.weight"]
         dtype = config.dtype or tied.dtype
         output = weights.get("lm_head.weight", tied)
