@@ -143,11 +143,13 @@ def peers(run: dict, language: str) -> str:
         name = SYSTEMS[system["name"]][zh]
         rows.append([name, f"{system['parameters'] / 1e6:.2f}", f"{system['epochs']:.2f}", *map(nats, losses)])
     minutes = f"{run['minutes']:g}"
-    machine = "{processor}, {threads} threads".format(**run["machine"])
+    threads = run["machine"]["threads"]
+    machine = f"{run['machine']['processor']}, {threads} thread{'s' if threads > 1 else ''}"
+    command = f"`python -m benchmarks.peers --minutes {minutes} --threads {threads}`"
     if zh:
-        note = f"`python -m benchmarks.peers --minutes {minutes}`：各训练 {minutes} 分钟（{machine}）。"
+        note = f"{command}：各训练 {minutes} 分钟（{machine}）。"
     else:
-        note = f"`python -m benchmarks.peers --minutes {minutes}`: {minutes} minutes of training each ({machine})."
+        note = f"{command}: {minutes} minutes of training each ({machine})."
     return f"{markdown(rows)}\n\n{note}"
 
 
