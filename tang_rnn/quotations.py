@@ -1,7 +1,8 @@
 """Lines that are not new: an index of every line of the corpus, small enough to ship.
 
-The file holds 48 bits of each line's hash: the first 16 choose one of 65,536 buckets, and of every bucket it has the
-number of its lines (one byte) and then, sorted, their other 32 bits. 465,057 lines take 1.84 MiB, and a line that is
+The file holds 48 bits of each line's hash: the first 16 choose one of 65,536 buckets. It is safetensors of two tensors:
+`counts`, the number of lines in every bucket (one byte each), and `values`, bucket by bucket and sorted, their other 32
+bits. 465,057 lines take 1.84 MiB, and a line that is
 not among them passes for one of them with a probability of 465,057 / 2^48, less than 2 in a billion.
 ``python -m training.quotations`` writes it.
 """
@@ -14,8 +15,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
-INDEX = Path(__file__).parent / "data" / "lines.bin"
+INDEX = Path(__file__).parent / "data" / "lines.safetensors"
 SHORTEST = 4  # characters: what is shorter (君不见) is a phrase, nobody's own line
 BUCKETS = 1 << 16
 
@@ -38,11 +41,14 @@ class LineIndex:
     """
 
     def __init__(self, path: Path = INDEX):
-        data = np.fromfile(path, dtype=np.uint8)
-        self.ends = data[:BUCKETS].cumsum(dtype=np.int64)  # (BUCKETS,) where each bucket's values end
-        if len(data) < BUCKETS or len(data) != BUCKETS + 4 * self.ends[-1]:
+        try:
+            tensors = load_file(path)
+            counts, self.values = tensors["counts"], tensors["values"]
+        except (SafetensorError, KeyError):
+            counts, self.values = np.zeros(0, np.uint8), np.zeros(0, np.uint32)
+        self.ends = counts.cumsum(dtype=np.int64)  # (BUCKETS,) where each bucket's values end
+        if len(counts) != BUCKETS or len(self.values) != self.ends[-1]:
             raise ValueError(f"{path} is no index of lines, or a damaged one: python -m training.quotations writes it")
-        self.values = data[BUCKETS:].view("<u4")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -62,7 +68,7 @@ class LineIndex:
         counts = np.bincount(buckets, minlength=BUCKETS)
         if counts.max() > 255:
             raise ValueError(f"{len(places)} lines are too many for this index: a bucket holds at most 255")
-        path.write_bytes(counts.astype(np.uint8).tobytes() + values.astype("<u4").tobytes())
+        save_file({"counts": counts.astype(np.uint8), "values": values.astype(np.uint32)}, path)
 
 
 @cache

@@ -75,7 +75,7 @@ def test_a_model_card_holds_what_was_measured(measured, tmp_path):
     assert "lstm" in data.tags
     results = {result.metric_name: result.metric_value for result in data.eval_results}
     assert results == {"nats per character": 5.0123, "perplexity per character": 150.25}
-    assert "It read them 5 times." in card.text and "`songs`, 0.5 times (" in card.text
+    assert "It read them 5 times." in card.text and "`songs`, 0.5 times\n(" in card.text
     assert "| loss | 5.012 |" in card.text and "| loss, 五绝 | 4.900 |" in card.text
     assert "| loss when told form, poet and title | not measured |" in card.text
     assert "| lines and lengths are right | not measured | 98.8 % | not measured | not measured |" in card.text

@@ -38,11 +38,11 @@ def test_the_command_says_so(capsys):
 
 
 def test_the_shipped_index_is_built_from_the_corpus_and_small(tmp_path, capsys):
-    assert build(["--out", str(tmp_path / "lines.bin")]) == 0
-    assert (tmp_path / "lines.bin").read_bytes() == INDEX.read_bytes()
+    assert build(["--out", str(tmp_path / "lines.safetensors")]) == 0
+    assert (tmp_path / "lines.safetensors").read_bytes() == INDEX.read_bytes()
     assert INDEX.stat().st_size <= 2 * 2**20
-    assert build(["--corpus", str(tmp_path), "--out", str(tmp_path / "none.bin")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "none.bin").exists()
+    assert build(["--corpus", str(tmp_path), "--out", str(tmp_path / "none.safetensors")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "none.safetensors").exists()
 
 
 def test_an_index_holds_its_lines_and_next_to_nothing_else(tmp_path):

@@ -1,4 +1,4 @@
-"""Writes tang_rnn/data/lines.bin, by which a poem knows its quotations: ``python -m training.quotations``.
+"""Writes tang_rnn/data/lines.safetensors, by which a poem knows its quotations: ``python -m training.quotations``.
 
 The lines are those of every split: what is quoted is a fact about a text, not about what a model was shown.
 """
