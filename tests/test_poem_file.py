@@ -174,8 +174,13 @@ def test_ctrl_c_leaves_whole_lines_and_no_traceback(checkpoint, tmp_path, delay)
     code = "import sys, tang_rnn_command; print(flush=True); sys.exit(tang_rnn_command.main())"
     arguments = ["write", "春", "--cell", checkpoint, "--form", "五绝", "--count", "100000", "--out", path]
     environment = clean_environment(tmp_path) | {"PYTHONPATH": os.getcwd()}
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, **pipes) as process:
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        # a shell's background job, as the tests may be run, ignores Ctrl-C and would hand that on
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    }
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, **options) as process:
         process.stdout.readline()
         deadline = time.monotonic() + (60 if delay is None else delay)
         while time.monotonic() < deadline and not (delay is None and path.exists()):
