@@ -18,7 +18,7 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 
 # torch first: the constraints keep a later step from choosing another build of it.
-.venv/demo .venv/dev: pyproject.toml constraints.txt
+.venv/demo .venv/dev: pyproject.toml constraints.txt tang_rnn_command.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt torch
 	$(BIN)/pip install -q -c constraints.txt -e '.[$(@F)]'

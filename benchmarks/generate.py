@@ -64,7 +64,7 @@ def generate(model, poet: TangPoet, rows: int) -> None:
     """transformers' own loop."""
     ids = torch.tensor([poet.tokenizer(*PROMPT).input_ids]).expand(rows, -1)
     options = dict(do_sample=True, top_k=TOP_K, top_p=TOP_P, temperature=TEMPERATURE, suppress_tokens=None)
-    options |= dict(min_new_tokens=STEPS, max_new_tokens=STEPS, max_length=None, use_cache=True)
+    options |= dict(min_new_tokens=STEPS, max_new_tokens=STEPS, use_cache=True)
     ends = dict(pad_token_id=poet.tokenizer.pad_token_id, eos_token_id=poet.tokenizer.eos_token_id)
     with torch.inference_mode():
         model.generate(ids, attention_mask=torch.ones_like(ids), **options, **ends)

@@ -36,6 +36,7 @@ from torch.nn import functional as F
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
+from tang_rnn.poet import first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from training.corpus import CorpusError
 from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, load_corpus
@@ -421,7 +422,7 @@ def main(argv: list[str] | None = None) -> int:
         corpus = load_corpus(options.corpus)
         results = run(list(options.only), 60 * options.minutes, out, corpus, options.quatrains)
     except (CorpusError, TrainError, OSError) as error:
-        print(f"benchmarks.peers: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"benchmarks.peers: {first_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nbenchmarks.peers: stopped; the same command goes on from here", file=sys.stderr)

@@ -87,7 +87,16 @@ def _number(value: Any, name: str, least: float, most: float) -> float:
 def _seed(value: Any) -> int:
     if value is None:
         return random.SystemRandom().randrange(10**6)  # short enough to read out
-    return int(_number(value, "seed", 0, 2**31 - 1))
+    most = 2**31 - 1
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most or value % 1:
+        raise Refusal(f"seed must be a whole number between 0 and {most}")
+    return int(value)
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise Refusal(f"{name} must be true or false")
+    return value
 
 
 def _options(form: Any, regulated: Any, rhyme: Any, poet: Any, title: Any, temperature: Any) -> dict:
@@ -96,7 +105,7 @@ def _options(form: Any, regulated: Any, rhyme: Any, poet: Any, title: Any, tempe
     even = form in FORMS and FORMS[form].line_length is not None
     return {
         "form": form or None,
-        "regulated": bool(regulated) and even and FORMS[form].regulated,
+        "regulated": _flag(regulated, "regulated") and even and FORMS[form].regulated,
         "rhyme": (_text(rhyme, "rhyme", 8) or None) if even else None,
         "poet": _text(poet, "poet", 8),
         "title": _text(title, "title", LONGEST_TITLE),
@@ -192,8 +201,8 @@ def compare(
     seed: int | None = None,
 ) -> dict:
     """Let all three cells, RNN, LSTM and GRU, write from the same opening and seed. Gives for each its poem, the
-    natural log probability per character that each of the three models gives that poem, milliseconds per character,
-    and its number of parameters.
+    natural log probability per character that each of the three models gives what follows the opening, milliseconds
+    per character, and its number of parameters.
 
     Args:
         opening: the characters the poems begin with, at most 14, such as 春; empty: any.
@@ -215,9 +224,10 @@ def compare(
             poem = poet_of(cell).write(opening, seed=seed, **options)
             told = _told(poem, time.perf_counter() - started)
             context = _context(options["form"] or "", poem.poet, poem.title)
+            given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
             told["judged_by"] = {}
             for other in CELLS:
-                log_prob, characters = poet_of(other).score(poem.text, context)
+                log_prob, characters = poet_of(other).score(poem.text, context, skip=given)
                 told["judged_by"][other] = round(log_prob / characters, 4)
             told["parameters"] = facts()["cells"][cell]["parameters"]
             poems.append(told)
@@ -259,10 +269,10 @@ def acrostic(
     form = numeral + ("绝" if count <= 4 else "律" if count <= 8 else "古")
     options = _options(form, regulated, rhyme, poet, "", temperature)
     seed = _seed(seed)
-    hidden = {"acrostic_tail" if tail else "acrostic": phrase}
+    hidden = {"acrostic_tail" if _flag(tail, "tail") else "acrostic": phrase}
     with _in_words():
         poem = writer.write("", seed=seed, num_lines=count + count % 2 if count > 8 else None, **hidden, **options)
-        return _told(poem) | {"phrase": phrase, "tail": bool(tail)}
+        return _told(poem) | {"phrase": phrase, "tail": tail}
 
 
 def check(text: str, form: FormName = "") -> dict:
@@ -330,6 +340,8 @@ def _context(form: str, poet: str, title: str) -> str:
     """What a model is told before a poem."""
     reader = poet_of("lstm")
     poet, title = reader.tokenizer.normalize(poet), reader.tokenizer.normalize(title)
+    if poet and poet not in reader.tokenizer.poets:
+        raise Refusal(f"the model does not know the poet {poet!r}; it knows {' '.join(reader.tokenizer.poets)}")
     title = "".join(char for char in title if char in reader.vocabulary.ids and char not in "，。")
     return reader.tokenizer.context(FORMS[form].token if form else "", poet, title)
 
@@ -455,9 +467,9 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     return (page or build()).launch(**settings | kwargs)
 
 
-def main() -> None:
-    """What ``tang-rnn demo`` does; Gradio itself reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
-    launch()
+def main(host: str | None = None, port: int | None = None) -> None:
+    """What ``tang-rnn demo`` does; without them Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
+    launch(server_name=host, server_port=port)
 
 
 if __name__ == "__main__":

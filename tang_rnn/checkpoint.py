@@ -25,7 +25,7 @@ NEEDED = (CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 LARGEST_JSON = 64 * 2**20  # bytes
 LARGEST_WEIGHT = 65504.0  # of float16, as which checkpoints are stored; trained ones stay below 100
 DTYPES = (None, "float32", "float16", "bfloat16", "float64")
-SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "max_length", "suppress_tokens")
+SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "max_length", "max_new_tokens", "suppress_tokens")
 
 
 def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangTokenizer]:

@@ -20,11 +20,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+def _number(text: str, least: int = 1, most: int | None = None) -> int:
+    """A whole number between limits."""
+    limits = f"{least} or more" if most is None else f"between {least} and {most}"
+    if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+        raise argparse.ArgumentTypeError(f"must be a whole number, {limits}, not {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    return _number(text, 1, 2**16 - 1)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument("opening", nargs="?", default="", help="first characters of the poem, such as 春")
         rules = sub.add_argument_group("rules")
         rules.add_argument("--form", help="五绝 七绝 五律 七律 五排 七排 五古 七古 杂言; default: the model's choice")
-        rules.add_argument("--lines", type=_positive, dest="num_lines", metavar="N", help="for a form of free length")
+        rules.add_argument("--lines", type=_number, dest="num_lines", metavar="N", help="for a form of free length")
         rules.add_argument("--regulated", action="store_true", help="keep a tonal pattern and rhyme (近体)")
         rules.add_argument("--pattern", help="a tonal pattern by name, such as 七绝平起首句入韵")
         rules.add_argument("--rhyme", metavar="GROUP", help="rhyme group such as 一东; 'own': the poem's own choice")
@@ -50,11 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
         hints.add_argument("--title", default="", help="a title or theme, such as 送别")
         drawing = sub.add_argument_group("drawing")
         drawing.add_argument("--seed", type=int, help="same seed, same poem; default: another each time")
-        drawing.add_argument("--candidates", type=_positive, metavar="N", help="write N, keep the best")
+        drawing.add_argument("--candidates", type=_number, metavar="N", help="write N, keep the best")
         drawing.add_argument("--temperature", type=float, help="below 1 the expected, above 1 the unusual")
         drawing.add_argument("--top-k", type=int, help="draw from the K likeliest characters; 0: all")
         drawing.add_argument("--top-p", type=float, help="draw from the likeliest characters that make up this much")
-        drawing.add_argument("--num-beams", type=_positive, help="beam search with so many beams")
+        drawing.add_argument("--num-beams", type=_number, help="beam search with so many beams")
         drawing.add_argument("--repetition-penalty", type=float, help="above 1: characters written recur less")
         output = sub.add_argument_group("output")
         output.add_argument("--traditional", action="store_true", help="print traditional characters")
@@ -63,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     write = writing("write", "write poems")
     write.add_argument("--cell", default="lstm", metavar="CELL", help="rnn, lstm (default), gru, a folder or a Hub id")
-    write.add_argument("--count", type=_positive, default=1, metavar="N", help="how many poems")
+    write.add_argument("--count", type=_number, default=1, metavar="N", help="how many poems")
     write.add_argument(
         "--out", metavar="FILE", help="JSON lines into a file; where FILE has some of the poems, it is gone on with"
     )
@@ -79,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="open the page", description="Serve the page on this machine.")
     demo.add_argument("--host", help="address to listen on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     demo.add_argument(
-        "--port", type=int, help="port to listen on (default: GRADIO_SERVER_PORT or the first free from 7860)"
+        "--port", type=_port, help="port to listen on (default: the first free from GRADIO_SERVER_PORT or 7860)"
     )
     return parser
 
@@ -125,10 +130,11 @@ def _poems(arguments: argparse.Namespace, poet, seed: int, done: int = 0) -> Ite
     """The poems asked for without the first `done`, and on a terminal that shows none of them a progress bar."""
     from tqdm import tqdm
 
-    from tang_rnn.poet import LARGEST_BATCH
+    from tang_rnn.poet import LARGEST_BATCH, default_candidates
 
     hidden = arguments.out or not sys.stdout.isatty()
-    at_once = max(1, LARGEST_BATCH // (arguments.candidates or 8))
+    candidates = arguments.candidates or default_candidates(arguments.regulated, arguments.pattern)
+    at_once = max(1, LARGEST_BATCH // candidates)
     with tqdm(
         total=arguments.count,
         initial=min(done, arguments.count),
@@ -191,14 +197,6 @@ def _check(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _demo(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.host:
-        os.environ["GRADIO_SERVER_NAME"] = arguments.host
-    if arguments.port:
-        os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)
-    yield from _run_page()
-
-
-def _run_page() -> Iterator[str]:
     """Runs the page's own file: of the checkout, or the copy that the wheel carries."""
     import importlib.util
     from pathlib import Path
@@ -213,28 +211,41 @@ def _run_page() -> Iterator[str]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    module.main()
+    try:
+        module.main(arguments.host, arguments.port)
+    except OSError as error:
+        raise ValueError(f"cannot listen there: {error}; choose another --host or --port") from None
     yield from ()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns 0, or 2 after one line on stderr about what was wrong."""
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
-    if arguments.version:
-        from importlib.metadata import version
-
-        print(f"tang-rnn {version('tang_rnn')}")
-        return 0
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-    run = {"write": _write, "compare": _compare, "check": _check, "demo": _demo}[arguments.command]
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     try:
+        parser = build_parser()
+        arguments = parser.parse_args(argv)
+        if arguments.version:
+            from importlib.metadata import version
+
+            print(f"tang-rnn {version('tang_rnn')}", flush=True)
+            return 0
+        if arguments.command is None:
+            parser.print_help()
+            return 0
+        run = {"write": _write, "compare": _compare, "check": _check, "demo": _demo}[arguments.command]
         if arguments.command in ("write", "compare"):
             _quiet()
         for line in run(arguments):
             print(line, flush=True)
+    except UnicodeEncodeError as error:
+        print(
+            f"tang-rnn: the output's encoding, {error.encoding}, lacks {error.object[error.start]!a}: "
+            "set PYTHONIOENCODING=utf-8",
+            file=sys.stderr,
+        )
+        return 2
     except ValueError as error:  # PoetError, RuleConflict, and the judge's
         print(f"tang-rnn: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import or_
 
 import torch
 from transformers import LogitsProcessor
@@ -217,8 +218,20 @@ class Plan:
         self.kinds.append(END_ONLY)
         self.rhymes.append(NO_RHYME)
         self._fix_characters(form)
-        self.strings = self._admissible_strings(form) if rules.regulated or rules.pattern else None
+        try:
+            self._keep_together(form)
+        except RuleConflict:
+            end = self.fixed.get(form.line_length - 1)  # of the first line: of two tones, it may be heard as the other
+            if end is None or self.rhymes[form.line_length - 1] != MAY_RHYME or vocabulary.read_tones[end] < 2:
+                raise
+            self.rhymes[form.line_length - 1] = MUST_NOT_RHYME
+            self._keep_together(form)
+
+    def _keep_together(self, form: Form) -> None:
+        """What the rules and the fixed characters leave to each other."""
+        self.strings = self._admissible_strings(form) if self.rules.regulated or self.rules.pattern else None
         self.groups = self._possible_groups() if self.rhymed else _ALL
+        self._leaves_enough()
 
     @classmethod
     @lru_cache(maxsize=256)
@@ -236,8 +249,8 @@ class Plan:
         if count > MAX_LINES:
             raise RuleConflict(f"{form.name} has at most {MAX_LINES} lines here, not {count}")
         if count < form.min_lines or (form.regulated and count % 2):
-            even = "an even number of lines, " if form.regulated else ""
-            raise RuleConflict(f"{form.name} has {even}{form.min_lines} or more, not {count}")
+            number = "an even number of" if form.regulated else "any number of"
+            raise RuleConflict(f"{form.name} has {number} lines from {form.min_lines} up, not {count}")
         return count
 
     def _fix_characters(self, form: Form) -> None:
@@ -266,6 +279,18 @@ class Plan:
                 )
             names[slot] = name
 
+    def _leaves_enough(self) -> None:
+        """Raises if all characters that some slot asks for are to be avoided."""
+        left = torch.ones(self.vocabulary.width, dtype=torch.bool)
+        left[self.avoided] = False
+        needed = {"": self.vocabulary.masks[CHARACTER]}
+        if self.strings:
+            needed |= dict(zip(("of level tone (平) ", "of oblique tone (仄) "), self.vocabulary.tone_masks[1:3]))
+            needed["for a line without rhyme "] = self.vocabulary.oblique_only
+        for kind, mask in needed.items():
+            if not bool((mask & left).any()):
+                raise RuleConflict(f"too many characters are to be avoided: none {kind}is left")
+
     def _tone_class(self, slot: int, token: int) -> int:
         """The tone a character is taken for in a slot."""
         return int(self.vocabulary.heard_tones[self.rhymes[slot], token])
@@ -280,7 +305,7 @@ class Plan:
             raise RuleConflict(
                 f"no pattern {self.rules.pattern!r}; {form.name} has {' '.join(pattern.name for pattern in known)}"
             )
-        result, culprits = [], []
+        self.pattern_names, result, culprits = [], [], []
         for pattern in known:
             lines = []
             for number, strings in enumerate(pattern.lines(regular=True)):
@@ -308,7 +333,7 @@ class Plan:
             )
             raise RuleConflict(
                 f"no tonal pattern of {form.name} admits {characters!r} in line {number + 1} (the nearest asks for "
-                f"{formula} there); keep form and rhyme and free the tones (regulated=False with rhyme=True), or "
+                f"{formula} there); keep form and rhyme and free the tones (ask for a rhyme alone), or "
                 "choose other characters"
             )
         return result
@@ -331,27 +356,44 @@ class Plan:
         if self.avoided:
             avoided = vocabulary.groups[list(set(self.avoided))].tolist()
             sizes = [size - sum(bits >> index & 1 for bits in avoided) for index, size in enumerate(sizes)]
-        spare = 0 if chosen else len(slots)  # unless asked for, keep out of a corner with a narrow choice
-        groups = 0
-        for index, (name, size) in enumerate(zip(prosody.LEVEL_GROUPS, sizes)):
-            if chosen in (None, name) and size >= len(slots) + spare:
-                groups |= 1 << index
-        if not groups:
+
+        def large(size: int) -> int:
+            """The groups of so many characters, of those that may be."""
+            return sum(
+                1 << index
+                for index, name in enumerate(prosody.LEVEL_GROUPS)
+                if chosen in (None, name) and sizes[index] >= size
+            )
+
+        if not (groups := large(len(slots))):
             raise RuleConflict(f"too few characters rhyme in {chosen or 'any group'} for {len(slots)} lines")
+
+        def conflict(slot: int) -> RuleConflict:
+            char = vocabulary.tokens[self.fixed[slot]]
+            own = [name for name in prosody.readings(char) if name in prosody.LEVEL_GROUPS]
+            others = "with the other fixed rhyme words" if words else f"with enough characters for {len(slots)} lines"
+            where = f"in {chosen}" if chosen else others
+            return RuleConflict(
+                f"{char!r} ends line {slot // self.width + 1} but does not rhyme {where}: "
+                f"it is in {' '.join(own) or 'no level group'}; choose that group or another character"
+            )
+
         for slot in slots:
             if slot in self.fixed and self.rhymes[slot] == RHYMES:
-                token = self.fixed[slot]
-                left = groups & int(vocabulary.read_groups[token])
+                left = groups & int(vocabulary.read_groups[self.fixed[slot]])
                 if not left:
-                    char = vocabulary.tokens[token]
-                    own = [name for name in prosody.readings(char) if name in prosody.LEVEL_GROUPS]
-                    raise RuleConflict(
-                        f"{char!r} ends line {slot // self.width + 1} but does not rhyme "
-                        f"{f'in {chosen}' if chosen else 'with the other fixed rhyme words'}: it is in "
-                        f"{' '.join(own) or 'no level group'}; choose that group or another character"
-                    )
+                    raise conflict(slot)
                 groups = left
-        return groups
+        first = slots[0]
+        if self.rhymes[first] == MAY_RHYME and first in self.fixed:
+            token = self.fixed[first]
+            own = int(vocabulary.read_groups[token])
+            if vocabulary.read_tones[token] != 1:  # it is heard level, as a rhyme, which may be borrowed
+                groups = groups & own or groups & _neighbours(own)
+                if not groups:
+                    raise conflict(first)
+        # Unless it is asked for, keep out of a corner with a narrow choice.
+        return groups & large(2 * len(slots)) or groups
 
     @cached_property
     def table(self) -> torch.Tensor:
@@ -416,7 +458,7 @@ class Progress:
         run, marks: (B,) characters since the last mark, and how many marks there are.
         here, kept: (B,) bits of the tone strings that the line begun has kept, and of all those of patterns that every
             line before it has kept.
-        groups: (B,) bits of the rhyme groups of all rhyme words.
+        groups: (B,) bits of the rhyme groups that all rhyme words have left.
         words, ends, recent: (B, n) the last rhyme words, characters that ended a line, and characters, each filled up
             with a token that never comes.
     """
@@ -544,14 +586,14 @@ class VerseConstraint(LogitsProcessor):
         if batch % len(self.plan_of_rule):
             raise ValueError(f"{batch} rows are no multiple of the {len(self.plan_of_rule)} rules")
         plan = self.plan_of_rule.repeat_interleave(batch // len(self.plan_of_rule))  # (B,)
-        zero, every = torch.zeros_like(plan), torch.full_like(plan, _ALL)
+        zero, every, groups = torch.zeros_like(plan), torch.full_like(plan, _ALL), self.groups[plan]
         never = torch.full_like(plan, self.vocabulary.unused)
         words, ends, recent = (
             never[:, None].repeat(1, count)
             for count in (self.rhyme_words, self.line_ends, self.no_repeat and max(self.no_repeat, 2))
         )
         slot = self.table[plan * self.num_slots]
-        return Progress(plan, zero, slot, never, zero, zero, self.start[plan], every, every, words, ends, recent)
+        return Progress(plan, zero, slot, never, zero, zero, self.start[plan], every, groups, words, ends, recent)
 
     def advance(self, progress: Progress, tokens: torch.Tensor) -> Progress:
         """The progress once each row has got its next token, (B,)."""
@@ -582,7 +624,8 @@ class VerseConstraint(LogitsProcessor):
             word = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME) & vocabulary.read_tones[tokens].ne(1)
             if bool(word.any()):
                 groups = progress.groups & vocabulary.read_groups[tokens]
-                new["groups"] = torch.where(word, groups, progress.groups)
+                # A word that breaks the rhyme, or borrows it (邻韵), leaves the others to each other.
+                new["groups"] = torch.where(word & groups.ne(0), groups, progress.groups)
                 new["words"] = torch.where(word[:, None], _push(progress.words, tokens), progress.words)
         return replace(progress, **new)
 
@@ -663,9 +706,7 @@ class VerseConstraint(LogitsProcessor):
     def _rhyming(self, progress: Progress, rhyme: torch.Tensor) -> torch.Tensor:
         """What keeps the rhyme: (B, V), of use in rows whose next character ends a line that rhymes or may."""
         vocabulary, plan = self.vocabulary, progress.plan
-        groups = self.groups[plan] & progress.groups
-        groups = torch.where(groups.eq(0), self.groups[plan], groups)
-        rhyming = (vocabulary.groups & groups[:, None]).ne(0)
+        rhyming = (vocabulary.groups & progress.groups[:, None]).ne(0)
         rhyming.scatter_(1, progress.words, False)
         rhyming &= ~self.reserved[plan]
         return rhyming | rhyme.eq(MAY_RHYME)[:, None] & vocabulary.oblique_only
@@ -699,6 +740,13 @@ class VerseConstraint(LogitsProcessor):
         kind[full & run.gt(0)] = STOP_ONLY
         kind[full & stopped] = END_ONLY
         return kind
+
+
+def _neighbours(bits: int) -> int:
+    """Bits of the groups from which a first line that is in one of these may borrow its rhyme."""
+    of = {name: 1 << index for index, name in enumerate(prosody.LEVEL_GROUPS)}
+    parts = [sum(of[name] for name in part) for part in prosody.NEIGHBOURS]
+    return reduce(or_, (part for part in parts if part & bits), 0)
 
 
 def _whole_patterns(bits: torch.Tensor) -> torch.Tensor:

@@ -57,10 +57,10 @@ FORM_TOKENS: tuple[str, ...] = tuple(dict.fromkeys(form.token for form in FORMS.
 def split_lines(text: str) -> list[str]:
     """The lines of a poem, marks and white space dropped: ``"春眠，啼鸟。"`` gives ``["春眠", "啼鸟"]``.
 
-    Quotation marks and brackets are dropped without ending a line.
+    Quotation marks and brackets, and characters of no width, are dropped without ending a line.
     """
-    text = re.sub(r"[「」『』《》〈〉“”‘’\"'()（）〔〕\[\]【】]", "", text)
-    return [line for line in re.split(r"[\s，。！？；：、,.!?;:·…—-]+", text) if line]
+    text = re.sub(r"[「」『』《》〈〉“”‘’\"'()（）〔〕\[\]【】\u200b-\u200f\u2060\ufeff]", "", text)
+    return [line for line in re.split(r"[\s，。！？；：、,.!?;:·…—\-．｡､﹐﹑﹒︐︑︒・•～~]+", text) if line]
 
 
 def classify(lines: list[str]) -> Form:

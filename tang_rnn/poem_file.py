@@ -33,7 +33,7 @@ class PoemFile:
     def __init__(self, path: str | Path, options: dict, seed: int | None = None):
         self.path, self.options, self.seed = Path(path), json.loads(json.dumps(options)), seed
         self.count = self.end = 0  # poems, and bytes of their lines
-        self.file = None
+        self.file, self.written = None, False
         if self.path.exists():
             self._open("r+b")
             try:
@@ -49,6 +49,8 @@ class PoemFile:
         """Writes one poem, the next in number."""
         if self.file is None:
             self._open("xb")
+        elif not self.written:
+            self.file.truncate(self.end)  # what was cut goes only now that there is something in its place
         line = json.dumps(poem | {"options": self.options}, ensure_ascii=False).encode() + b"\n"
         left = line
         try:
@@ -57,7 +59,7 @@ class PoemFile:
         except OSError:
             self.file.truncate(self.end)
             raise
-        self.count, self.end = self.count + 1, self.end + len(line)
+        self.count, self.end, self.written = self.count + 1, self.end + len(line), True
 
     def close(self) -> None:
         if self.file is not None:
@@ -66,7 +68,7 @@ class PoemFile:
     def _open(self, mode: str) -> None:
         if self.path.exists() and not stat.S_ISREG(self.path.stat().st_mode):
             raise ValueError(f"{self.path} is no regular file")
-        self.file = open(self.path, mode, buffering=0)  # noqa: SIM115
+        self.file = open(self.path.resolve(), mode, buffering=0)  # noqa: SIM115
         try:
             import fcntl
         except ImportError:  # not on this system: two runs on one file are then the caller's care
@@ -78,16 +80,21 @@ class PoemFile:
             raise ValueError(f"another run is writing {self.path}") from None
 
     def _read(self) -> None:
-        """Counts the poems, makes sure they are ours, and drops a last line that was cut."""
+        """Counts the poems, makes sure they are ours, and stops before a last line that was cut."""
         with open(self.path, "rb") as lines:
             while line := lines.readline(LONGEST_LINE):
                 if not line.endswith(b"\n"):
-                    if not line.startswith(BEGINNING[: len(line)]):
+                    ours = BEGINNING.startswith(line[: len(BEGINNING)])
+                    if not ours or b"\r" in line or len(line) == LONGEST_LINE:
                         raise ValueError(f"{self.path} holds something other than poems; name another file")
+                    try:
+                        json.loads(line)
+                    except ValueError:
+                        break
+                    self._check(line)  # whole but for its line break
                     break
                 self._check(line)
                 self.count, self.end = self.count + 1, self.end + len(line)
-        self.file.truncate(self.end)
         self.file.seek(self.end)
 
     def _check(self, line: bytes) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from operator import index
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -41,6 +42,16 @@ NO_REPEAT = 40  # characters before one may recur: a whole quatrain, most of a l
 
 class PoetError(ValueError):
     """What the caller can put right, in one line."""
+
+
+def first_line(error: object) -> str:
+    """What an error of some library says, as much of it as goes into a line of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def default_candidates(regulated: bool, pattern: str | None) -> int:
+    """How many are written for each poem, of which the best is kept, where the caller does not say."""
+    return 8 if regulated or pattern else 1
 
 
 @dataclass(frozen=True)
@@ -190,8 +201,7 @@ def _opening(what: str, hint: str) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # each library has classes of its own, tokenizers one that is no Exception
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PoetError(f"cannot load {what}: {reason[0]}; {hint}") from error
+        raise PoetError(f"cannot load {what}: {first_line(error)}; {hint}") from error
 
 
 class TangPoet:
@@ -247,8 +257,7 @@ class TangPoet:
         try:
             return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors"], **kwargs))
         except Exception as error:  # no network, no such repository, no access, a malformed id
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise PoetError(f"cannot get {repo_id!r} from the Hub: {reason[0]}") from error
+            raise PoetError(f"cannot get {repo_id!r} from the Hub: {first_line(error)}") from error
 
     @property
     def model(self) -> TangRNNForCausalLM:
@@ -279,12 +288,12 @@ class TangPoet:
         """The name of its recurrent cell."""
         return (self._model or self._recurrence).config.cell_type
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that tell its weights from others."""
-        digest, weights = hashlib.sha256(), self.recurrence.weights
-        for name in sorted(weights):
-            digest.update(weights[name].detach().cpu().contiguous().view(torch.uint8).numpy())
+        """Twelve hexadecimal digits that tell its weights from others, in whatever precision these are held."""
+        digest, recurrence = hashlib.sha256(), self.recurrence
+        for name in sorted(recurrence.shapes(recurrence.config)):
+            digest.update(recurrence.weights[name].detach().cpu().float().contiguous().numpy())
         return digest.hexdigest()[:12]
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -335,7 +344,10 @@ class TangPoet:
             raise PoetError(f"count must be 1 or more, not {count}")
         if candidates is not None and not 1 <= candidates <= 64:
             raise PoetError(f"candidates must be between 1 and 64, not {candidates}")
+        if options.num_beams > 1 and (count > 1 or candidates is not None):
+            raise PoetError("beam search draws nothing and finds one poem: leave out count and candidates")
         seed = self._seed(seed)
+        self._seed(seed + count - 1)
         rules = dict(
             form=form,
             regulated=regulated,
@@ -348,7 +360,7 @@ class TangPoet:
         )
         jobs = [self._job(text, rules, poet, title, seed + number) for text in openings for number in range(count)]
         if candidates is None:
-            candidates = 8 if regulated or pattern else 1
+            candidates = default_candidates(regulated, pattern)
         poems: list[Poem] = []
         at_once = max(1, LARGEST_BATCH // candidates)
         for first in range(0, len(jobs), at_once):
@@ -361,6 +373,8 @@ class TangPoet:
         Takes what :meth:`write` takes but count and candidates; afterwards the whole poem is in ``.poem``.
         """
         names = Sampling.__dataclass_fields__
+        if own := [name for name in ("no_repeat", "distinct_ends", "fixed") if name in options]:
+            raise PoetError(f"stream takes the options of write, which has no {', '.join(own)}")
         sampling = self._sampling({name: options.pop(name) for name in list(options) if name in names})
         if sampling.num_beams > 1:
             raise PoetError("beam search knows the poem only at its end and cannot be streamed")
@@ -372,11 +386,13 @@ class TangPoet:
         return PoemStream(self, job, sampling)
 
     def _sampling(self, options: dict) -> Sampling:
+        names = Sampling.__dataclass_fields__
+        if unknown := sorted(set(options) - set(names)):
+            raise PoetError(f"no option {', '.join(unknown)}; sampling has {', '.join(names)}")
         try:
             return Sampling(**options)
         except TypeError:
-            unknown = ", ".join(sorted(set(options) - set(Sampling.__dataclass_fields__)))
-            raise PoetError(f"no option {unknown}; sampling has {', '.join(Sampling.__dataclass_fields__)}") from None
+            raise PoetError(f"{', '.join(options)}: give numbers") from None
 
     @staticmethod
     def new_seed() -> int:
@@ -387,8 +403,12 @@ class TangPoet:
     def _seed(cls, seed: int | None) -> int:
         if seed is None:
             return cls.new_seed()
+        try:
+            seed = index(seed)
+        except TypeError:
+            raise PoetError(f"seed must be a whole number, not {seed!r}") from None
         if not 0 <= seed < 2**53:
-            raise PoetError(f"seed must be between 0 and 2^53, not {seed}")
+            raise PoetError(f"seed must be between 0 and 2^53 - 1, not {seed}")
         return seed
 
     def _job(self, opening: str, rules: dict, poet: str, title: str, seed: int) -> _Job:
@@ -397,7 +417,8 @@ class TangPoet:
             text = self.tokenizer.normalize(text) if name == "avoid" else self._known(text, name)
             texts[name] = "".join(split_lines(text))
         asked = self._known(opening, "the opening")
-        rules = Rules(**rules | texts)
+        names = {name: rules.get(name) and self.tokenizer.normalize(rules[name]) for name in ("form", "pattern")}
+        rules = Rules(**rules | texts | names)
         rules = replace(rules, form=self._form(rules), no_repeat=NO_REPEAT, distinct_ends=True)
         if rules.kind is not None:
             asked = "".join(split_lines(asked))  # the form sets its own marks
@@ -406,6 +427,7 @@ class TangPoet:
             raise PoetError(f"a poem cannot begin with {asked[0]!r}")
         elif barred := [char for char in asked if char in rules.avoid]:
             raise RuleConflict(f"the opening asks for {barred[0]!r}, which is to be avoided")
+        poet, title = poet or "", title or ""
         if poet:
             poet = self.tokenizer.normalize(poet)
             if poet not in self.tokenizer.poets:
@@ -421,12 +443,14 @@ class TangPoet:
         """The form asked for, or the one that the rules need."""
         if rules.form is not None:
             return rules.form
-        lines = max(len(rules.acrostic), len(rules.acrostic_tail)) or rules.num_lines
-        if lines:
-            long = "七排" if rules.regulated and lines >= 10 and lines % 2 == 0 else "七古"
-            return {4: "七绝", 8: "七律"}.get(lines, long)
         if rules.pattern:
+            if rules.pattern[:2] not in FORMS:
+                raise RuleConflict(f"no pattern {rules.pattern!r}: give one such as 七绝平起首句入韵")
             return rules.pattern[:2]
+        if lines := max(len(rules.acrostic), len(rules.acrostic_tail)) or rules.num_lines:
+            if rules.regulated and lines not in (4, 8) and (lines < 10 or lines % 2):
+                raise RuleConflict(f"regulated verse has 4, 8, or an even number of lines from 10, not {lines}")
+            return {4: "七绝", 8: "七律"}.get(lines, "七排" if rules.regulated else "七古")
         return "七绝" if rules.regulated or rules.rhyme else None
 
     def _known(self, text: str, name: str) -> str:

@@ -81,7 +81,7 @@ RHYME_GROUPS, _EVERY, _SURE, _SURE_TONES, _UNUSED = _load()
 LEVEL_GROUPS: tuple[str, ...] = tuple(name for name, group in RHYME_GROUPS.items() if group.level)
 
 # 邻韵: the groups from which the first line may borrow its rhyme. 王力《汉语诗律学》 section 5.
-_NEIGHBOURS = tuple(
+NEIGHBOURS = tuple(
     frozenset(name for name in LEVEL_GROUPS if name in part)
     for part in (
         "一东二冬",
@@ -172,16 +172,25 @@ def rhyme_mask(vocabulary: Iterable[str], group: str, strict: bool = False) -> l
 # the second of them opposed to the line's own second character. 中 is 王力's circled, free position.
 _FORMULAS = {"a": "中仄平平仄", "A": "中仄仄平平", "b": "中平平仄仄", "B": "平平仄仄平"}
 # What the handbook lets pass besides, with its name. B's first character may be 仄 only with its third 平: 孤平 else.
+# 特拗 wants a first 平, which some of the best known lines are without (昔闻洞庭水, 故人具鸡黍): they pass with a note.
 _LICENSED = {
     "a": {"中仄仄平仄": "半拗"},
     "A": {},
-    "b": {"平平仄平仄": "特拗", "平平仄仄仄": "三仄尾"},
+    "b": {"平平仄平仄": "特拗", "仄平仄平仄": "特拗而首字仄", "平平仄仄仄": "三仄尾"},
     "B": {"平平平仄平": "", "仄平平仄平": "孤平拗救"},
 }
 # 大拗: a line a whose fourth character is 仄 is saved only by a third 平 in its partner (对句相救).
 _SAVED, _SAVIOUR = ("中仄平仄仄", "中仄仄仄仄"), "中平平仄平"
 # A line that can be read in several ways, for its characters of two tones, is read in the least licentious.
-_LICENCE_COST = {"": 0.01, "半拗": 0.01, "特拗": 0.01, "三仄尾": 0.02, "孤平拗救": 0.02, "大拗": 0.03}
+_LICENCE_COST = {
+    "": 0.01,
+    "半拗": 0.01,
+    "特拗": 0.01,
+    "特拗而首字仄": 0.02,
+    "三仄尾": 0.02,
+    "孤平拗救": 0.02,
+    "大拗": 0.03,
+}
 # 二四六分明: a wrong tone at an even place or the last tells more than one elsewhere. 失对 or 失粘 costs less than one
 # wrong tone, so that a line wrong at all its telling characters is named by the breaks on its two sides.
 _MISFIT_COST, _LESSER_MISFIT_COST, _BREAK_COST = 1.0, 0.95, 0.99
@@ -381,10 +390,10 @@ class Prosody:
             stop = STOP if number % 2 == 0 or number == len(self.lines) else COMMA
             mark = paint("韵", 32) if line.rhymes else ""
             shown.append("  ".join(filter(None, ("  " + text + stop, tones, line.expected, mark))))
-        shown += [paint(f"✗ {v.name}: {v.message}", 31) for v in self.violations]
+        shown += [paint(f"× {v.name}: {v.message}", 31) for v in self.violations]
         shown += [paint(f"· {note}", 33) for note in self.notes]
         if self.ok:
-            shown.append(paint("✓ no violations", 32))
+            shown.append(paint("√ no violations", 32))
         return "\n".join(shown)
 
     def __str__(self) -> str:
@@ -508,7 +517,7 @@ def _judge_regulated(lines: list[str], form: Form) -> Prosody:
     shared, first = _shared_groups(ends[1::2]), [n for n in readings(ends[0]) if RHYME_GROUPS[n].level]
     # Where lines 2 and 4 differ, the first line has the casting vote.
     group = next((name for name in shared if name in first), shared[0] if shared else None)
-    borrowed = group not in first and any(group in part and part & set(first) for part in _NEIGHBOURS)
+    borrowed = group not in first and any(group in part and part & set(first) for part in NEIGHBOURS)
     kinds, read = _align(tones, _first_line_costs(ends[0], group in first, borrowed))
 
     violations, notes, seen = [], [], {}

@@ -103,6 +103,9 @@ class Recurrence:
         self.projection, self.output = of("model.projection.{}"), linear(output.to(dtype))
         self.dtype, self.cell = dtype, STEPS[config.cell_type][1]
 
+    def __reduce__(self):  # what is laid out is laid out anew
+        return type(self), (self.config, self.weights, self.folder)
+
     @staticmethod
     def shapes(config: TangRNNConfig) -> dict[str, tuple[int, ...]]:
         """The weights that a checkpoint of this configuration has, by name."""

@@ -92,7 +92,7 @@ def test_each_cell_writes_and_signs(visit):
         page.click("[data-suggestions] button >> nth=1")
         expect(page.locator("[data-sheet=write] .seal")).to_have_text(seal)
         assert poem(page).startswith("月") and len(poem(page)) == 24
-        expect(page.locator("[data-colophon]")).to_contain_text(cell.upper())
+        expect(page.locator("[data-under=write] .colophon")).to_contain_text(cell.upper())
 
 
 def test_the_poem_streams(visit):
@@ -122,9 +122,119 @@ def test_a_link_reopens_the_same_poem(visit):
     assert page.input_value("[data-form=write] [name=poet]") == "李白"
 
 
+def test_a_link_of_a_poem_in_no_form_reopens_it(visit):
+    """The form "" is a choice of its own, and must be in the address like the others."""
+    first = visit(opening="春", form="", seed=3)
+    first.wait_for_selector(DONE)
+    page = visit()
+    page.goto(first.url)
+    page.wait_for_selector(DONE)
+    assert poem(page) == poem(first)
+    assert page.is_checked("[data-form=write] [name=form][value='']")
+
+
+def test_a_link_says_what_it_asks_in_vain(visit):
+    page = visit(opening="春", seed=1, poet="苏轼", rhyme="zz", length="5")
+    page.wait_for_selector(DONE)
+    expect(page.locator("[data-word=write]")).to_contain_text("poet=苏轼 rhyme=zz")
+    expect(visit(opening="春", seed=9999999999).locator("[data-word=write]")).to_contain_text(
+        "seed 须是 0 到 2147483647"
+    )
+
+
+def test_a_view_keeps_its_address_and_back_goes_between_views(visit):
+    page = visit(opening="春", seed=1)
+    page.wait_for_selector(DONE)
+    wrote = page.url
+    page.click("[data-tab=acrostic]")
+    page.press("[name=phrase]", "Enter")
+    page.wait_for_selector("[data-sheet=acrostic] .seal")
+    hid = page.url
+    assert wrote != hid and "phrase=" in hid
+    page.focus("[data-tab=acrostic]")
+    page.keyboard.press("Home")
+    assert page.url == wrote
+    page.go_back()
+    expect(page.locator("[role=tabpanel][data-view=acrostic]")).to_be_visible()
+    assert page.url == hid
+    page.go_back()
+    expect(page.locator("[role=tabpanel][data-view=write]")).to_be_visible()
+    page.click("[data-tab=acrostic]")
+    page.click("[data-under=acrostic] [data-act=link]")
+    expect(page.locator("[data-word=acrostic]")).not_to_be_empty()
+    assert page.evaluate("navigator.clipboard.readText()") == hid
+
+
+def hold(page: Page, endpoint: str) -> list:
+    """Calls of the endpoint wait; they are put in the list, to be let go."""
+    held = []
+    page.route(f"**/call/{endpoint}", lambda route: held.append(route))
+    return held
+
+
+def test_an_answer_finds_its_place_after_the_view_and_language_have_changed(visit):
+    page = visit()
+    held = hold(page, "write")
+    page.press("[name=opening] >> nth=0", "Enter")
+    expect(page.locator("[data-form=write].busy")).to_have_count(1)
+    page.click("[data-language]")
+    page.click("[data-tab=compare]")
+    held[0].continue_()
+    page.wait_for_selector(DONE, state="attached")
+    assert len(poem(page)) == 24 and "tab=compare" in page.url and "seed" not in page.url
+    page.click("[data-tab=write]")
+    expect(page.locator("[data-sheet=write] .poem")).to_be_visible()
+    assert "seed=" in page.url
+
+
+def test_a_poem_is_filed_though_the_sheet_was_wanted_for_another(visit):
+    page = visit(opening="风", seed=5)
+    page.wait_for_selector(DONE)
+    first, held = poem(page), hold(page, "write")
+    page.click("[data-under=write] [data-act=another]")
+    page.click("[data-under=write] [data-act=again]")
+    page.wait_for_selector(DONE)
+    held[0].continue_()
+    expect(page.locator("[data-under=write] .drafts button")).to_have_count(2)
+    expect(page.locator("[data-form=write].busy")).to_have_count(0)
+    assert poem(page) == first
+    page.focus("[data-under=write] .drafts button >> nth=1")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-under=write] .drafts button >> nth=1")).to_be_focused()
+    assert poem(page) != first
+    page.unroute("**/call/write")
+    page.fill("[name=opening] >> nth=0", "x")  # refused: nothing is lost
+    page.press("[name=opening] >> nth=0", "Enter")
+    expect(page.locator("[data-word=write]")).not_to_be_empty()
+    page.wait_for_selector(DONE)
+    expect(page.locator("[data-under=write] .drafts button")).to_have_count(2)
+
+
+@pytest.mark.parametrize(
+    ("view", "field", "result"),
+    [
+        ("compare", "opening", "[data-three]"),
+        ("acrostic", "phrase", "[data-sheet=acrostic]"),
+        ("check", "text", "[data-verdict]"),
+        ("inside", "text", "[data-strip]"),
+    ],
+)
+def test_a_refusal_leaves_the_earlier_result(visit, view, field, result):
+    page = visit(tab=view)
+    page.click(f"[data-form={view}] .go")
+    page.wait_for_selector(f"{result} :is(.signature .seal, .cell, .bar)")
+    expect(page.locator(f"[data-form={view}].busy")).to_have_count(0)
+    before = page.inner_text(result)
+    page.fill(f"[data-form={view}] [name={field}]", "x")
+    page.click(f"[data-form={view}] .go")
+    expect(page.locator(f"[data-word={view}]")).to_contain_text("x")
+    expect(page.locator(result)).to_be_visible()
+    assert page.inner_text(result) == before
+
+
 def test_an_old_line_is_named_below_the_poem(visit):
     page = visit(opening="会当凌绝顶", form="五绝", regulated="0", seed="1", script="t")
-    expect(page.locator("[data-colophon]")).to_contain_text("旧句，见《全唐诗》：會當凌絕頂")
+    expect(page.locator("[data-under=write] .colophon")).to_contain_text("旧句，见《全唐诗》：會當凌絕頂")
     english = visit(locale="en-US", tab="compare", opening="会当凌绝顶", form="五绝", regulated="0", seed="1")
     expect(english.locator("[data-cell=rnn] .numbers")).to_contain_text("an old line, in the 全唐诗: 会当凌绝顶")
 
@@ -134,9 +244,9 @@ def test_another_again_copy_picture_and_script(visit):
     page.wait_for_selector(DONE)
     first = poem(page)
     page.click("[data-under=write] [data-act=another]")
-    expect(page.locator("[data-drafts] button")).to_have_count(2)
+    expect(page.locator("[data-under=write] .drafts button")).to_have_count(2)
     assert poem(page) != first
-    page.click("[data-drafts] button >> nth=0")
+    page.click("[data-under=write] .drafts button >> nth=0")
     page.wait_for_selector(DONE)
     assert poem(page) == first
     page.click("[data-under=write] [data-act=again]")
@@ -211,6 +321,16 @@ def test_check_marks_faults_where_they_stand(visit):
     expect(page.locator("[data-verdict] li.fault").first).to_contain_text("句")
 
 
+def test_check_does_not_praise_what_it_cannot_judge(visit):
+    page = visit(tab="check", text="李白")
+    expect(page.locator("[data-verdict] .summary")).to_contain_text("没有可依的格律")
+    expect(page.locator("[data-verdict] .key")).not_to_contain_text("小字")
+    page.fill("[data-form=check] textarea", "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
+    page.click("[data-form=check] .go")
+    expect(page.locator("[data-verdict] .summary")).to_contain_text("合律")
+    expect(page.locator("[data-verdict] .key")).to_contain_text("小字")
+
+
 def test_language_follows_the_browser_and_the_switch(visit):
     english = visit(locale="en-GB")
     expect(english.locator(".go >> nth=0")).to_have_text("Write")
@@ -236,6 +356,24 @@ def test_a_phone_sets_the_poem_in_rows(visit):
     page.wait_for_selector(DONE)
     assert page.locator("[data-sheet=write] .poem").evaluate("e => getComputedStyle(e).writingMode") == "horizontal-tb"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_phone_shows_the_new_poem(visit):
+    page = visit(width=390)
+    page.press("[name=opening] >> nth=0", "Enter")
+    page.wait_for_selector(DONE)
+    assert page.locator("[data-sheet=write]").evaluate("e => e.getBoundingClientRect().bottom <= innerHeight")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_long_title_fits_the_sheet(visit, width):
+    page = visit(width=width, opening="春", form="七律", seed=2, title="送友人归江南省亲留别诗友", poet="白居易")
+    page.wait_for_selector(DONE)
+    room = "e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"
+    heading = page.locator("[data-sheet=write] .heading")
+    assert max(heading.evaluate(room)) <= 0
+    first, second = (heading.locator(part).bounding_box() for part in ("span", "small"))
+    assert first["y"] + first["height"] <= second["y"] or first["x"] + first["width"] <= second["x"]
 
 
 def test_whatever_is_typed_is_text(visit):

@@ -155,11 +155,39 @@ def test_no_character_comes_back_too_soon_but_may_be_doubled(noise, tokenizer, v
         (Rules(form="五排", num_lines=11, regulated=True), "even number"),
         (Rules(form="五绝", fixed={(5, 1): "春"}), "too long"),
         (Rules(form="五绝", acrostic="☃"), "no character the model knows"),
+        (
+            Rules(form="七绝", regulated=True, rhyme="一东", opening="春风一夜满江城"),
+            "'城' ends line 1 but does not rhyme",
+        ),
+        (Rules(form="五绝", regulated=True, acrostic_tail="城东"), "'城' ends line 1 but does not rhyme with"),
     ],
 )
 def test_rules_that_cannot_be_kept_are_named_before_writing(vocabulary, rules, words):
     with pytest.raises(RuleConflict, match=words):
         VerseConstraint(rules, vocabulary, start_token_id=1)
+
+
+def test_avoided_characters_must_leave_some(vocabulary):
+    characters = characters_of(vocabulary)
+    oblique = "".join(char for char in characters if vocabulary.tones[vocabulary.ids[char]] != 0)
+    with pytest.raises(RuleConflict, match="none of oblique tone"):
+        VerseConstraint(Rules(form="五绝", regulated=True, avoid=oblique), vocabulary, start_token_id=1)
+    with pytest.raises(RuleConflict, match="none is left"):
+        VerseConstraint(Rules(form="五绝", avoid="".join(characters)), vocabulary, start_token_id=1)
+
+
+@pytest.mark.parametrize(
+    ("opening", "rhyme"),
+    [
+        ("一夜秋风起大江", None),  # of a narrow group
+        ("春风一夜满江城", "十蒸"),  # borrowed from a neighbouring group (邻韵)
+        ("今朝独上高楼望", "一东"),  # of two tones, heard oblique
+    ],
+)
+def test_a_first_line_that_is_given_rhymes_with_the_rest(noise, tokenizer, opening, rhyme):
+    rules = Rules(form="七绝", regulated=True, rhyme=rhyme, opening=opening, distinct_ends=True)
+    (text,) = generate(noise, tokenizer, rules, [opening + "，"])
+    assert check(text).ok and text.startswith(opening)
 
 
 def test_another_model_with_its_own_tokenizer(vocabulary):

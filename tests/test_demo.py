@@ -75,6 +75,7 @@ def test_compare_sets_three_cells_side_by_side(client):
     for poem in result["poems"]:
         assert poem["text"].startswith("秋") and poem["milliseconds"] > 0 and poem["parameters"] > 10**6
         assert set(poem["judged_by"]) == {"rnn", "lstm", "gru"} and max(poem["judged_by"].values()) < 0
+        assert poem["judged_by"][poem["cell"]] == pytest.approx(poem["per_character"], abs=1e-3)  # one measure
 
 
 @pytest.mark.parametrize(
@@ -125,8 +126,10 @@ def test_inside_shows_gates_and_states(client, cell, gates):
         ("/write", dict(form="词"), "form must be one of"),
         ("/write", dict(opening=["春"]), "the opening must be text"),
         ("/write", dict(temperature=100), "temperature must be a number"),
-        ("/write", dict(seed=-1), "seed must be a number"),
-        ("/write", dict(seed="7"), "seed must be a number"),
+        ("/write", dict(seed=-1), "seed must be a whole number"),
+        ("/write", dict(seed="7"), "seed must be a whole number"),
+        ("/write", dict(seed=1.5), "seed must be a whole number"),
+        ("/write", dict(regulated="no"), "regulated must be true or false"),
         ("/write", dict(poet="<b>"), "does not know the poet '<b>'"),
         ("/write", dict(rhyme="zzz"), "no rhyme group 'zzz'"),
         ("/compare", dict(opening="a"), "does not know 'a'"),
@@ -135,11 +138,13 @@ def test_inside_shows_gates_and_states(client, cell, gates):
         ("/acrostic", dict(phrase="好" * 17), "too long: 17 characters, at most 16"),
         ("/acrostic", dict(phrase="x" * 10_000), "too long"),
         ("/acrostic", dict(phrase="春", line_length=6), "line_length must be one of"),
+        ("/acrostic", dict(phrase="春", tail="no"), "tail must be true or false"),
         ("/check", dict(text=""), "no poem"),
         ("/check", dict(text="<script>alert(1)</script>"), "is not a Chinese character"),
         ("/check", dict(text="春" * 10_000), "too long"),
         ("/inside", dict(text=""), "no poem"),
         ("/inside", dict(text="abc"), "does not know 'a'"),
+        ("/inside", dict(text="春", poet="q"), "does not know the poet 'q'"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(client, endpoint, arguments, said):

@@ -18,7 +18,6 @@ from training.data import encode, load_corpus
 from training.decoding import Warped
 from training.decoding import main as decoding
 from training.evaluate import (
-    PAIR,
     Quotations,
     distinct,
     figure,
@@ -32,6 +31,7 @@ from training.evaluate import (
     theme_share,
 )
 
+PAIR = "李贺", "王维"
 POEM = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
 
 
@@ -53,9 +53,17 @@ def test_variety_and_repetition():
 
 
 def test_rules_are_the_judges():
-    bad = POEM.replace("黄河", "黄日").replace("楼", "月")
-    assert rules_kept([POEM, bad], ["五绝", "七绝"]) == {"form_kept": 0.5, "tones_kept": 0.5, "rhyme_kept": 0.5}
-    assert rules_kept([""], ["五绝"])["form_kept"] == 0
+    toneless, rhymeless = POEM.replace("黄河", "黄日"), POEM.replace("楼", "山")
+    kept = {"form_kept": 1.0, "tones_kept": 2 / 3, "rhyme_kept": 2 / 3}
+    assert rules_kept([POEM, toneless, rhymeless], ["五绝"] * 3) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["", POEM[:6], POEM[:-1], POEM.replace("，", "。"), POEM.translate(str.maketrans("，。", "。，")), POEM * 2]
+)
+def test_a_poem_of_another_form_keeps_nothing(text):
+    """Else a model that never finds the form would seem to be faultless in it."""
+    assert set(rules_kept([text], ["五绝"]).values()) == {0.0}
 
 
 def test_line_breaks_of_models_whose_faults_are_known(poet, poem):
@@ -83,6 +91,7 @@ def test_naming_follows_the_likelihoods(poet, monkeypatch):
     monkeypatch.setattr("training.evaluate.poem_log_probs", fake)
     result = naming(poet, Dataset.from_list(rows + [rows[0] | {"poet": "杜甫"}]), list(PAIR))
     assert (result["poems"], result["accuracy"], result["chance"], result["pairs"]) == (4, 1.0, 0.75, 1.0)
+    assert result["pairs_chance"] == 0.75
 
 
 def test_a_theme_is_what_its_poems_have_and_others_lack():
@@ -119,6 +128,7 @@ def test_the_command_measures_a_checkpoint(corpus_folder, tmp_path, capsys, monk
     assert result["test"]["perplexity"] == pytest.approx(math.exp(result["test"]["loss"]), rel=1e-3)
     assert result["test_with_context"]["loss"] < result["test"]["loss"], "it has learned to use what it is told"
     assert result["written_regulated"]["form_kept"] == result["written_regulated"]["tones_kept"] == 1
+    assert result["command"] == "python -m training.evaluate --poems 1 --quatrains quatrains"
     assert len(result["samples"]) == 2 and result["quatrains"]["poems"] == 1
     assert (
         figure(result, "steering", "边塞", "told") is not None and figure(result, "steering", "nowhere", "told") is None

@@ -19,7 +19,7 @@ from transformers import (
 LINES = [poem[:length] for poem, length in zip(POEMS, (1, 5, 9), strict=True)]
 # Undoes the sampling options of generation_config.json.
 GREEDY = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "suppress_tokens": None}
-GREEDY |= {"max_length": None, "max_new_tokens": 12}
+GREEDY |= {"max_new_tokens": 12}
 MODES = {
     "greedy": GREEDY,
     "sampling": GREEDY | {"do_sample": True, "top_k": 5},
@@ -42,16 +42,16 @@ def generate(model, *args, seed=0, **kwargs):
 
 def test_without_input_a_poem_starts_from_the_start_token(model, tokenizer):
     assert generate(model)[0, 0] == tokenizer.bos_token_id
-    rows = generate(model, num_return_sequences=3, max_length=8)
+    rows = generate(model, num_return_sequences=3, max_new_tokens=7)
     assert rows.shape == (3, 8) and rows[:, 0].eq(tokenizer.bos_token_id).all()
 
 
 def test_the_checkpoint_samples_by_default(model):
     config = model.generation_config
-    assert (config.do_sample, config.temperature, config.top_p, config.max_length) == (True, 0.9, 0.9, 256)
+    assert (config.do_sample, config.temperature, config.top_p, config.max_new_tokens) == (True, 0.9, 0.9, 256)
     assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (1, 2, 0)
     assert config.suppress_tokens == [3]  # <unk>
-    assert not torch.equal(generate(model, max_length=20, seed=1), generate(model, max_length=20, seed=2))
+    assert not torch.equal(generate(model, max_new_tokens=20, seed=1), generate(model, max_new_tokens=20, seed=2))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -10,6 +10,7 @@ from conftest import CELLS
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
+from transformers import Trainer, TrainingArguments
 from transformers.cache_utils import Cache, LinearAttentionLayer
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
@@ -250,17 +251,28 @@ def test_embedding_dropout_drops_a_character_wherever_it_stands():
     assert torch.equal(model.eval().embed(ids), model.embed_tokens(ids))
 
 
-def test_recurrent_dropout_drops_weights_while_training_only(cell, ids):
+@pytest.mark.parametrize("padding", [0, 2])
+def test_recurrent_dropout_drops_weights_while_training_only(cell, ids, padding):
     model = make(cell, recurrent_dropout=0.5, num_hidden_layers=1)
-    plain = model(ids).logits
-    assert torch.equal(model(ids).logits, plain)
+    mask = torch.ones_like(ids)
+    mask[1, T - padding :] = 0
+    plain = model(ids, mask).logits
+    assert torch.equal(model(ids, mask).logits, plain)
     model.train()
-    assert not torch.equal(model(ids).logits[:, 1:], plain[:, 1:])
+    assert not torch.equal(model(ids, mask).logits[:, 1:], plain[:, 1:])
     # The first step meets no hidden-to-hidden weights that matter: its state is zero.
-    torch.testing.assert_close(model(ids).logits[:, 0], plain[:, 0])
+    torch.testing.assert_close(model(ids, mask).logits[:, 0], plain[:, 0])
 
 
 # Where others run it
+
+
+def test_the_plain_trainer_has_a_validation_loss(network, ids, tmp_path):
+    """What early stopping and load_best_model_at_end read, for those who teach a checkpoint their own poems."""
+    rows = [{"input_ids": row, "labels": row} for row in ids.tolist()]
+    options = TrainingArguments(str(tmp_path), report_to=[], use_cpu=True, disable_tqdm=True)
+    loss = Trainer(network, options, eval_dataset=rows).evaluate()["eval_loss"]
+    assert loss == pytest.approx(network(ids, labels=ids).loss.item(), rel=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated")

@@ -37,7 +37,8 @@ def test_a_file_that_was_cut_anywhere_is_gone_on_with(tmp_path):
         path.write_bytes(whole[:length])
         file = PoemFile(path, OPTIONS)
         kept = whole[:length].count(b"\n")
-        assert len(file) == kept and file.seed == (7 if kept else None)
+        assert len(file) == kept and file.seed == (7 if length >= whole.index(b"\n") else None)
+        assert path.read_bytes() == whole[:length], "what was cut stays until there is something in its place"
         file.close()
         fill(path, 3)
         assert path.read_bytes() == whole
@@ -55,6 +56,8 @@ def test_a_refused_file_is_not_touched(tmp_path):
         "line 2 of .* has seed 9 out of turn": one + three + b'{"te',
         "line 3 of .* is no poem": one + two + b"\0" * 99 + b"\n",
         "holds something": one + b"x",
+        "line 1 of .* is no poem of": b'{"text": "my data", "label": 3}',
+        "other than poems": b'{"text": "my data"}\r{"text": "more"}',
         "form was '七绝', now it is '五绝'": one.replace("五绝".encode(), "七绝".encode()),
         "opening was not given, now it is '春'": re.sub(b', "opening": "[^"]*"', b"", one),
     }

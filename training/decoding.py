@@ -18,7 +18,7 @@ from datasets import Dataset
 from transformers import LogitsProcessor, MinPLogitsWarper, TypicalLogitsWarper
 
 from tang_rnn import TangPoet
-from tang_rnn.poet import Poem, PoetError, Sampling
+from tang_rnn.poet import Poem, PoetError, Sampling, first_line
 
 from .corpus import CorpusError
 from .data import encode, load_corpus, score
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
         for row in measure(arguments.writer, judge, corpus, arguments.poems, arguments.only):
             print(json.dumps(row, ensure_ascii=False) if arguments.json else line(row), flush=True)
     except (PoetError, CorpusError, OSError) as error:
-        print(f"training.decoding: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"training.decoding: {first_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -21,6 +21,8 @@ from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData, metadat
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
+from tang_rnn.poet import first_line
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tang_rnn"
 CORPUS = ROOT / "training" / "corpus"
@@ -154,7 +156,7 @@ def build_space(folder: Path, repo_id: str) -> None:
 def explain(error: Exception, repo_id: str) -> str:
     """One line for what the Hub, or the way there, said."""
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    said = str(getattr(error, "server_message", None) or error).strip().splitlines()[0]
+    said = first_line(getattr(error, "server_message", None) or error)
     if status == 401:
         return "the Hub does not know this token: log in with `hf auth login`, or pass --token"
     if status == 403:

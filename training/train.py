@@ -39,6 +39,7 @@ from transformers.trainer_callback import ExportableState
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.forms import STOP
 from tang_rnn.modeling_tang_rnn import written_beside
+from tang_rnn.poet import first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
 from .corpus import CorpusError
@@ -56,7 +57,7 @@ from .data import (
 from .optimizer import MuonAdamW
 
 # What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
-SAMPLING = {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.9, "max_length": 256}
+SAMPLING = {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.9, "max_new_tokens": 256}
 
 
 class TrainError(Exception):
@@ -216,19 +217,27 @@ def begin_with(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path
         pairs = [(index, known[token]) for token, index in tokenizer.get_vocab().items() if token in known]
         ours, theirs = map(list, zip(*pairs))
         table[ours] = weights["model.embed_tokens.weight"][theirs]
-        model.load_state_dict(weights | {"model.embed_tokens.weight": table}, strict=False)  # see average()
+        found = model.load_state_dict(weights | {"model.embed_tokens.weight": table}, strict=False)
+        # The tied output layer is stored once; anything else left over would silently begin at random.
+        if wrong := [name for name in (*found.missing_keys, *found.unexpected_keys) if name != "lm_head.weight"]:
+            raise ValueError(f"they are those of another network: {', '.join(wrong)}")
     except (OSError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
-        raise TrainError(f"cannot begin with the weights in {folder}: {str(error).splitlines()[0]}") from None
+        raise TrainError(f"cannot begin with the weights in {folder}: {first_line(error)}") from None
 
 
-def last_complete_checkpoint(output_dir: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; a process killed while saving leaves a broken one."""
+def last_complete_checkpoint(output_dir: Path, tidy: bool = False) -> Path | None:
+    """The newest checkpoint that was written to its end; a process killed while saving leaves a broken one.
+
+    Args:
+        tidy: remove broken ones that are newer.
+    """
     for folder in sorted(output_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
         try:
             json.loads((folder / "trainer_state.json").read_text())  # the last file the Trainer writes
             return folder
         except (OSError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it too
+            if tidy:
+                shutil.rmtree(folder, ignore_errors=True)  # another process may be at it too
     return None
 
 
@@ -269,7 +278,7 @@ def read_config(path: Path) -> dict:
     except OSError as error:
         raise TrainError(f"cannot read {path}: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise TrainError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+        raise TrainError(f"{path} is not valid YAML: {first_line(error)}") from None
     required = ("corpus", "output_dir", "model", "batch", "trainer")
     if not isinstance(config, dict) or (missing := [key for key in required if key not in config]):
         raise TrainError(f"{path} lacks {', '.join(missing) if isinstance(config, dict) else 'everything'}")
@@ -280,7 +289,7 @@ def _load(name: str, streaming: bool):
     try:
         return load_corpus(name, streaming)
     except Exception as error:  # datasets has a class for each way of failing
-        raise TrainError(f"cannot load the corpus {name}: {str(error).splitlines()[0]}") from None
+        raise TrainError(f"cannot load the corpus {name}: {first_line(error)}") from None
 
 
 def _merge(config: dict, changes: dict) -> dict:
@@ -322,7 +331,7 @@ def train(config: dict, resume: bool = False) -> Path:
 def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: Path | None = None) -> None:
     """One stage: from the last checkpoint in its folder, else from the weights in `initial`, else from nothing."""
     output_dir = Path(config["output_dir"])
-    checkpoint = last_complete_checkpoint(output_dir)
+    checkpoint = last_complete_checkpoint(output_dir, tidy=True)
     average_last = config.get("average_last", 1)
     arguments = {
         "eval_strategy": "steps",
@@ -397,7 +406,7 @@ def finish(trainer: PoetTrainer, tokenizer: TangTokenizer, validation, config: d
         curve = follow(before, curve)
     curve |= {
         "epochs": round(trainer.state.epoch, 2),
-        "pretrained_on": config.get("pretrain", {}).get("corpus"),
+        "pretrained_on": Path(config["pretrain"]["corpus"]).name if "pretrain" in config else None,
         "pretrained_epochs": before.get("epochs"),
         "kept": chosen,
         "kept_validation_loss": round(best, 4),

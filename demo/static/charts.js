@@ -36,6 +36,14 @@ export function fade(values, { x, label }) {
     s("text", { x: width - 12, y: height - 2, "text-anchor": "end" }, x));
 }
 
+/** Some five round numbers between two. */
+function ticks(low, high) {
+  const rough = (high - low) / 5 || 1, power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((each) => each * power >= rough);
+  const first = Math.ceil(low / step), count = Math.floor(high / step) - first + 1;
+  return Array.from({ length: count }, (_, index) => Number(((first + index) * step).toPrecision(6)));
+}
+
 /** Validation losses by step, a line for each cell, named at its end. */
 export function curves(byCell, { x, y, none }) {
   const points = Object.values(byCell).flat();
@@ -46,14 +54,13 @@ export function curves(byCell, { x, y, none }) {
   const low = Math.floor(Math.min(...losses) * 5) / 5, high = Math.min(Math.ceil(Math.max(...losses) * 5) / 5, low + 3);
   const at = (step) => left + (step / most) * (width - left - right);
   const up = (loss) => top + ((high - Math.min(loss, high)) / (high - low || 1)) * (height - bottom - top);
-  const ticks = [0, 1, 2, 3, 4].map((part) => low + ((high - low) * part) / 4);
-  const ends = Object.entries(byCell).filter(([, line]) => line.length).map(([cell, line]) => ({ cell, y: up(line.at(-1)[1]) })).sort((a, b) => a.y - b.y);
-  ends.forEach((end, index) => { if (index) end.y = Math.max(end.y, ends[index - 1].y + 15); });
+  const ends = Object.entries(byCell).filter(([, line]) => line.length).map(([cell, line]) => ({ cell, x: at(line.at(-1)[0]), y: up(line.at(-1)[1]) })).sort((a, b) => a.y - b.y);
+  ends.forEach((end, index) => ends.slice(0, index).forEach((above) => { if (Math.abs(end.x - above.x) < 40) end.y = Math.max(end.y, above.y + 15); }));
   return s("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": `${y}, ${x}: ${Object.entries(byCell).map(([cell, line]) => `${cell} ${line.at(-1)?.[1].toFixed(2) ?? "?"}`).join(", ")}` },
-    ticks.map((loss) => [s("line", { x1: left, x2: width - right, y1: up(loss), y2: up(loss), class: "rule" }),
+    ticks(low, high).map((loss) => [s("line", { x1: left, x2: width - right, y1: up(loss), y2: up(loss), class: "rule" }),
       s("text", { x: left - 8, y: up(loss) + 4, "text-anchor": "end" }, loss.toFixed(1))]),
     Object.entries(byCell).map(([cell, line]) => line.length && s("path", { class: `line ${cell}`, d: line.map(([step, loss], index) => `${index ? "L" : "M"}${at(step).toFixed(1)},${up(loss).toFixed(1)}`).join("") })).filter(Boolean),
-    ends.map((end) => s("text", { x: width - right + 8, y: end.y + 4, class: `name ${end.cell}` }, end.cell.toUpperCase())),
-    [0, 0.5, 1].map((part) => s("text", { x: at(most * part), y: height - bottom + 18, "text-anchor": "middle" }, String(Math.round(most * part)))),
+    ends.map((end) => s("text", { x: end.x + 8, y: end.y + 4, class: `name ${end.cell}` }, end.cell.toUpperCase())),
+    ticks(0, most).map((step) => s("text", { x: at(step), y: height - bottom + 18, "text-anchor": "middle" }, String(step))),
     s("text", { x: width - right, y: height - 2, "text-anchor": "end" }, x), s("text", { x: 0, y: 10 }, y));
 }

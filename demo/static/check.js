@@ -9,46 +9,48 @@ const SIGNS = { 平: "○", 仄: "●", 中: "◐", "？": "？" };
 
 export default function setUp() {
   const form = $("[data-form=check]"), word = $("[data-word=check]"), place = $("[data-verdict]");
-  let last = null;
+  let last = null, turn = 0;
 
   const show = () => {
     place.hidden = !last;
     if (!last) return;
-    const faults = (line, position) => last.violations.filter((fault) => fault.line === line && (fault.position === position || fault.position === null));
+    /** Marks what is at fault: a character, or (position null) its whole line. */
+    const marked = (line, position) => {
+      const wrong = last.violations.filter((fault) => fault.line === line && fault.position === position);
+      return wrong.length ? { class: "fault", tabindex: "0", title: wrong.map((fault) => `${fault.name}：${judged(fault.message)}`).join("\n") } : { class: "" };
+    };
     place.replaceChildren(
       h("p", { class: "summary" }, [
         last.pattern ?? last.form, last.rhyme_group && t("rhymes_in", { group: last.rhyme_group }),
-        last.ok ? t("no_faults") : t("faults", { count: last.violations.length }),
+        last.ok ? t(last.pattern ? "no_faults" : "nothing_to_judge") : t("faults", { count: last.violations.length }),
       ].filter(Boolean).join(" · ")),
       h("div", { class: "lines", lang: "zh-Hans" }, last.lines.map((line, row) =>
-        h("p", {}, [...line.text].map((char, column) => {
-          const wrong = faults(row + 1, column + 1);
-          const rhyme = line.rhymes && column === [...line.text].length - 1;
-          return h("span", {
-            class: `cell ${wrong.length ? "fault" : ""} ${rhyme ? "rhyme" : ""}`, tabindex: wrong.length ? "0" : null,
-            title: wrong.map((fault) => `${fault.name}：${judged(fault.message)}`).join("\n") || null,
-          }, h("b", {}, char), h("i", { "aria-label": [...line.tones][column] }, SIGNS[[...line.tones][column]]),
-          line.expected ? h("small", { "aria-hidden": "true" }, SIGNS[[...line.expected][column]]) : null);
+        h("p", marked(row + 1, null), [...line.text].map((char, column) => {
+          const mark = marked(row + 1, column + 1), rhyme = line.rhymes && column === [...line.text].length - 1;
+          return h("span", { ...mark, class: `cell ${mark.class} ${rhyme ? "rhyme" : ""}` },
+            h("b", {}, char), h("i", { "aria-label": [...line.tones][column] }, SIGNS[[...line.tones][column]]),
+            line.expected ? h("small", { "aria-hidden": "true" }, SIGNS[[...line.expected][column]]) : null);
         })))),
-      h("p", { class: "key" }, t("key")),
+      h("p", { class: "key" }, t("key"), last.lines.some((line) => line.expected) ? `   ${t("key_expected")}` : null),
       h("ul", { class: "faults" },
         last.violations.map((fault) => h("li", { class: "fault" }, h("b", {}, fault.name), " ", judged(fault.message))),
         last.notes.map((note) => h("li", {}, judged(note)))));
   };
 
   async function judge() {
+    const own = ++turn, text = form.elements.text.value.trim();
     word.textContent = "";
     form.classList.add("busy");
     try {
-      const text = form.elements.text.value.trim();
-      last = await call("check", [text, ""]);
-      address({ tab: "check", text });
-    } catch (error) {
-      last = null;
-      word.textContent = excuse(error);
-    } finally {
-      form.classList.remove("busy");
+      const verdict = await call("check", [text, ""]);
+      if (own !== turn) return;
+      last = verdict;
+      address("check", { text });
       show();
+    } catch (error) {
+      if (own === turn) word.textContent = excuse(error);
+    } finally {
+      if (own === turn) form.classList.remove("busy");
     }
   }
 

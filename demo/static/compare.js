@@ -3,9 +3,9 @@
 import { call } from "./api.js";
 import { curves } from "./charts.js";
 import { h } from "./dom.js";
+import { after } from "./easel.js";
 import { Sheet, oldLines } from "./sheet.js";
-import { $, CELLS, address, choices, choose, excuse, seedOf, t, ui } from "./ui.js";
-import { after } from "./write.js";
+import { $, CELLS, address, choices, choose, decimal, excuse, seedOf, t, ui } from "./ui.js";
 
 const ORDER = ["opening", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed"];
 const ROWS = ["rnn", "lstm", "gru"];
@@ -27,7 +27,7 @@ export default function setUp({ inspect }) {
       if (!poem) sheet.clear({ hint: " " });
       const { parameters, hidden_size, log } = ui.facts.cells[cell];
       const rows = [
-        poem && [t("likelihood"), poem.per_character.toFixed(2)],
+        poem && [t("likelihood"), decimal(poem.per_character)],
         poem && [t("speed"), t("milliseconds", { value: poem.milliseconds.toFixed(1) })],
         [t("parameters"), `${(parameters / 1e6).toFixed(2)} M`],
         [t("state_size"), hidden_size],
@@ -46,8 +46,14 @@ export default function setUp({ inspect }) {
         h("caption", {}, t("judged_by")),
         h("tr", {}, h("td", {}), ...ROWS.map((cell) => h("th", { scope: "col" }, t("reads", { cell: cell.toUpperCase() })))),
         ...last.poems.map((poem) => h("tr", {}, h("th", { scope: "row" }, t("wrote", { cell: poem.cell.toUpperCase() })),
-          ...ROWS.map((cell) => h("td", { class: Math.max(...Object.values(poem.judged_by)) === poem.judged_by[cell] ? "best" : "" }, poem.judged_by[cell].toFixed(2))))));
+          ...ROWS.map((cell) => h("td", { class: Math.max(...Object.values(poem.judged_by)) === poem.judged_by[cell] ? "best" : "" }, decimal(poem.judged_by[cell]))))));
     }
+  };
+
+  const draw = (poem, at_once = false) => {
+    const { sheet } = columns[poem.cell];
+    sheet.clear({ ...poem, poet: after(poem.poet) });
+    sheet.finish(poem, { at_once });
   };
 
   async function compose(seed = null) {
@@ -55,24 +61,20 @@ export default function setUp({ inspect }) {
     form.classList.add("busy");
     word.textContent = "";
     for (const { sheet } of Object.values(columns)) sheet.clear(values);
+    columns.rnn.sheet.reveal();
     try {
       const args = { ...values, seed };
       const result = await call("compare", ORDER.map((name) => args[name]));
       if (own !== turn) return;
       last = result;
-      address({ tab: "compare", opening: values.opening, form: values.form, regulated: values.regulated ? "1" : "0", seed: result.seed });
+      address("compare", { opening: values.opening, form: values.form, regulated: values.regulated, seed: result.seed });
       rest();
-      await Promise.all(result.poems.map(async (poem) => {
-        const { sheet } = columns[poem.cell];
-        sheet.clear({ ...poem, poet: after(poem.poet) });
-        await sheet.write(poem.text);
-        if (own === turn) sheet.sign(poem.cell);
-      }));
+      for (const poem of last.poems) draw(poem);
     } catch (error) {
       if (own !== turn) return;
       word.textContent = excuse(error);
-      last = null;
       rest();
+      for (const poem of last?.poems ?? []) draw(poem, true);
     } finally {
       if (own === turn) form.classList.remove("busy");
     }
@@ -85,8 +87,10 @@ export default function setUp({ inspect }) {
   ui.root.addEventListener("spoken", rest);
   return {
     open(parameters) {
-      choose(form, parameters);
-      if (parameters.opening || seedOf(parameters) !== null) compose(seedOf(parameters));
+      const said = choose(form, parameters), seed = seedOf(parameters);
+      if (!parameters.opening && seed === null) return;
+      compose(seed);
+      word.textContent = said;
     },
   };
 }

@@ -62,15 +62,13 @@ export default function setUp() {
       const reading = await call("inside", [text, data.get("cell"), told.form ?? "", told.poet ?? "", told.title ?? ""]);
       if (own !== turn) return;
       last = reading;
-      address({ tab: "inside", text, cell: data.get("cell"), form: told.form, poet: told.poet, title: told.title });
+      address("inside", { text, cell: data.get("cell"), form: told.form, poet: told.poet, title: told.title });
+      show();
     } catch (error) {
-      if (own !== turn) return;
-      last = null;
-      word.textContent = excuse(error);
+      if (own === turn) word.textContent = excuse(error);
     } finally {
       if (own === turn) form.classList.remove("busy");
     }
-    show();
   }
 
   form.addEventListener("submit", (event) => {
@@ -84,15 +82,15 @@ export default function setUp() {
     /** A poem written here is read as it was written: by its cell, told its form, poet and title. */
     read(poem) {
       told = { text: poem.text, form: poem.form, poet: poem.poet, title: poem.title };
-      form.elements.text.value = poem.text;
-      form.elements.cell.value = poem.cell;
+      choose(form, { text: poem.text, cell: poem.cell });
       read();
     },
     open(parameters) {
       if (!parameters.text) return;
-      choose(form, { text: parameters.text, cell: parameters.cell ?? "lstm" });
-      told = parameters;
+      const said = choose(form, { text: parameters.text, cell: parameters.cell ?? "lstm" });
+      told = { ...parameters, text: form.elements.text.value.trim() };
       read();
+      word.textContent = said;
     },
   };
 }

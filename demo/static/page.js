@@ -6,7 +6,7 @@ import check from "./check.js";
 import compare from "./compare.js";
 import { h } from "./dom.js";
 import inside from "./inside.js";
-import { $, $$, address, controls, t, translate, ui } from "./ui.js";
+import { $, $$, address, addressOf, controls, t, translate, ui } from "./ui.js";
 import write from "./write.js";
 
 const stored = (name) => { try { return localStorage.getItem(`tang-${name}`); } catch { return null; } };
@@ -40,6 +40,13 @@ function show(view, focus = false) {
   for (const panel of $$("[role=tabpanel]")) panel.hidden = panel.dataset.view !== view;
 }
 
+/** What a tab does: opens its view, which gets a step of its own in the browser's history. */
+function turnTo(view, focus = false) {
+  if (view === ui.root.dataset.view) return;
+  show(view, focus);
+  history.pushState(null, "", addressOf(view));
+}
+
 function switches(parameters) {
   const browser = navigator.language?.toLowerCase().startsWith("zh") ? "zh" : "en";
   speak(parameters.lang ?? stored("language") ?? browser);
@@ -57,16 +64,18 @@ function switches(parameters) {
   const tabs = $("[role=tablist]");
   tabs.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (!tab) return;
-    show(tab.dataset.tab);
-    address({ tab: tab.dataset.tab === "write" ? "" : tab.dataset.tab });
+    if (tab) turnTo(tab.dataset.tab);
   });
   tabs.addEventListener("keydown", (event) => {
     const all = views(), here = all.indexOf(ui.root.dataset.view);
     const next = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: all.length - 1 }[event.key];
     if (next === undefined) return;
     event.preventDefault();
-    show(all[(next + all.length) % all.length], true);
+    turnTo(all[(next + all.length) % all.length], true);
+  });
+  window.addEventListener("popstate", () => {
+    show(new URLSearchParams(location.search).get("tab"));
+    history.replaceState(null, "", addressOf(ui.root.dataset.view)); // it may show something newer by now
   });
 }
 
@@ -77,13 +86,14 @@ export function mount(element, facts) {
   ui.facts = facts;
   ui.words = window.gradio_config?.i18n_translations ?? {};
   ui.root.append(h("p", { class: "hidden", "aria-live": "polite", "data-live": "" }));
-  const parameters = Object.fromEntries(new URLSearchParams(location.search));
+  const parameters = Object.fromEntries([...new URLSearchParams(location.search)].filter(([name]) => !name.startsWith("__")));
   controls();
-  const looking = { inspect: (poem) => { show("inside", true); opened.inside.read(poem); } };
+  const looking = { inspect: (poem) => { turnTo("inside", true); opened.inside.read(poem); } };
   const opened = { write: write(looking), compare: compare(looking), acrostic: acrostic(looking), check: check(), inside: inside() };
   about();
   switches(parameters);
   show(parameters.tab ?? "write");
+  address(ui.root.dataset.view, parameters);
   ui.root.dataset.ready = "yes";
   opened[ui.root.dataset.view]?.open(parameters);
 }

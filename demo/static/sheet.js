@@ -1,10 +1,9 @@
 // A poem as set: the sheet on the page, written character by character, and the same sheet as a picture.
 
 import { calm, h, sleep } from "./dom.js";
-import { t } from "./ui.js";
+import { FIXED, t } from "./ui.js";
 
 export const SEALS = { lstm: "長憶之印", gru: "門控之印", rnn: "循環之印" };
-const FIXED = { 五绝: [4, 5], 七绝: [4, 7], 五律: [8, 5], 七律: [8, 7] };
 const PACE = 55; // milliseconds a character, so that the eye can follow the brush
 
 /** The text as lines with their marks. */
@@ -21,13 +20,13 @@ const seal = (cell) =>
 
 /** A sheet that poems are written on. */
 export class Sheet {
-  constructor(element, { small = false } = {}) {
+  constructor(element, { small = false, hint = "" } = {}) {
     this.element = element;
     element.classList.toggle("small", small);
-    this.clear();
+    this.clear({ hint });
   }
 
-  /** An empty sheet, ruled for the form; `title` and `poet` stand in front. */
+  /** An empty sheet, ruled for the form; `title` and `poet` stand in front. `hint` is the key of a word that stands there instead. */
   clear({ form = "", title = "", poet = "", hint = "" } = {}) {
     this.wanted = [];
     this.written = []; // characters, not UTF-16 halves of them
@@ -38,12 +37,17 @@ export class Sheet {
     for (let line = 0; line < lines; line++) this.poem.append(h("p", {}));
     this.verse = h("div", { class: "verse", style: `--lines:${lines || 4};--length:${length + 1}` });
     if (title || poet) {
-      this.verse.append(h("p", { class: "heading", lang: "zh-Hans" }, h("span", {}, title), h("small", {}, poet)));
+      this.verse.append(h("p", { class: "heading", lang: "zh-Hans", style: `--count:${[...title, ...poet].length}` }, h("span", {}, title), h("small", {}, poet)));
     }
     this.signature = h("p", { class: "signature" }); // empty, but in its place, so that nothing moves when the seal comes
     this.verse.append(this.poem, this.signature);
-    this.element.replaceChildren(h("div", { class: "frame" }, hint ? h("p", { class: "hint" }, hint) : this.verse));
+    this.element.replaceChildren(h("div", { class: "frame" }, hint ? h("p", { class: "hint", "data-t": hint }, t(hint)) : this.verse));
     this.element.classList.toggle("long", lines > 4);
+  }
+
+  /** On a narrow screen the sheet lies below what asked for it. */
+  reveal() {
+    this.element.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
   }
 
   /** More of the text has come; it is written at the brush's pace. Resolves when all of it stands. */
@@ -79,18 +83,23 @@ export class Sheet {
     if (longest > Number(this.verse.style.getPropertyValue("--length"))) this.verse.style.setProperty("--length", longest);
   }
 
-  /** The whole poem stands: the seal goes on. */
-  sign(cell) {
+  /** All of a poem, and its seal. Gives whether it stands: no, if the sheet was cleared for another meanwhile. */
+  async finish({ text, cell }, options) {
+    const own = this.turn;
+    await this.write(text, options);
+    if (own !== this.turn) return false;
     this.signature.replaceChildren(seal(cell));
+    return true;
   }
 
   /** Another text of the same length in the same places: simplified or traditional. */
   replace({ text, title, poet }) {
     const characters = [...text];
-    if (characters.length !== this.written.length) return;
+    if (characters.length !== this.wanted.length) return;
     this.verse.querySelector(".heading")?.replaceChildren(h("span", {}, title), h("small", {}, poet));
     this.verse.querySelectorAll(".poem span").forEach((span, index) => (span.textContent = characters[index]));
-    this.written = this.wanted = characters;
+    this.wanted = characters;
+    this.written = characters.slice(0, this.written.length);
     this.poem.lang = "";
   }
 }
@@ -143,8 +152,10 @@ export async function picture({ text, title, poet, cell, dark = false }) {
   };
   ruleAt(x + column / 2);
   if (heading) {
-    [...title].forEach((char, row) => set(char, x, top + row * size * 0.8, size * 0.6, ink));
-    [...poet].forEach((char, row, all) => set(char, x, top + (rows - 1.6 - (all.length - 1 - row) * 0.55) * step, size * 0.45, ink));
+    const bottom = (rows - 1.6) * step;
+    const scale = Math.min(1, bottom / (0.8 * size * [...title].length + 0.55 * step * [...poet].length));
+    [...title].forEach((char, row) => set(char, x, top + row * size * 0.8 * scale, size * 0.6 * scale, ink));
+    [...poet].forEach((char, row, all) => set(char, x, top + bottom - (all.length - 1 - row) * 0.55 * step * scale, size * 0.45 * scale, ink));
     ruleAt(x - column / 2);
     x -= column;
   }

@@ -3,6 +3,8 @@
 import { Refusal } from "./api.js";
 import { h } from "./dom.js";
 
+/** Lines and characters a line of the forms that fix both. */
+export const FIXED = { 五绝: [4, 5], 七绝: [4, 7], 五律: [8, 5], 七律: [8, 7] };
 const FORMS = ["五绝", "七绝", "五律", "七律", "五古", "七古", ""];
 export const CELLS = ["lstm", "gru", "rnn"];
 
@@ -14,6 +16,9 @@ export const $$ = (selector, inside = ui.root) => [...inside.querySelectorAll(se
 /** The page's word for a key, with {names} filled in. */
 export const t = (key, values = {}) =>
   (ui.words[ui.language]?.[key] ?? ui.words.en?.[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+
+/** Two decimals, with a minus sign that is one. */
+export const decimal = (value) => value.toFixed(2).replace("-", "−");
 
 /** Translates what has been added to the page; also called whenever the language changes. */
 export function translate(inside = ui.root) {
@@ -34,6 +39,9 @@ const REFUSALS = [
   [/no tonal pattern of (?<form>\S+) admits '(?<chars>.+?)'/, "no_pattern"],
   [/^'(?<char>.)' ends line (?<line>\d+) but does not rhyme/, "no_rhyme"],
   [/'(?<char>.)' would be a rhyme word twice/, "rhyme_twice"],
+  [/^no rhyme group '(?<rhyme>.+?)'/, "unknown_rhyme"],
+  [/^(?<name>\S+) must be one of (?<known>.+)$/, "one_of"],
+  [/^(?<name>\S+) must be a (?:whole )?number between (?<least>\S+) and (?<most>\S+)$/, "number_between"],
   [/cannot begin with/, "begins_with_mark"],
   [/'(?<char>.+?)' is not a Chinese character/, "not_chinese"],
   [/there is no poem/, "no_poem"],
@@ -77,14 +85,25 @@ export function excuse(error) {
 /** A sentence of the judge in the page's language. */
 export const judged = (message) => (ui.language === "zh" && translated(message, JUDGEMENTS)) || message;
 
-/** Puts what is shown into the address, so that it can be shared; Gradio's own parameters stay. */
-export function address(values) {
+// What each view shows, as its address says it: kept while another view is open.
+const addresses = {};
+
+/** The address of a view; Gradio's own parameters stay. */
+export function addressOf(view) {
   const url = new URL(location.href);
   const kept = [...url.searchParams].filter(([name]) => name.startsWith("__"));
-  const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const given = Object.entries({ ...addresses[view], tab: view === "write" ? "" : view })
+    .filter(([name, value]) => (value ?? "") !== "" || (name === "form" && value === "")) // the form "" is one too: free
+    .map(([name, value]) => [name, typeof value === "boolean" ? Number(value) : value]);
   url.search = new URLSearchParams([...kept, ...given]);
-  history.replaceState(null, "", url);
   return url.href;
+}
+
+/** Notes what a view shows, so that it can be shared; if the view is open its address is the browser's too. */
+export function address(view, values) {
+  addresses[view] = values;
+  if (ui.root.dataset.view === view) history.replaceState(null, "", addressOf(view));
+  return addressOf(view);
 }
 
 export async function clip(text) {
@@ -121,8 +140,19 @@ export function controls() {
   for (const select of $$("[data-poets]")) {
     select.append(h("option", { value: "", "data-t": "poet_none" }), ...ui.facts.poets.map((name) => h("option", { value: name }, name)));
   }
+  ui.root.addEventListener("change", glosses);
+  ui.root.addEventListener("spoken", glosses);
   for (const slider of $$("input[name=temperature]")) {
     slider.addEventListener("input", () => (slider.nextElementSibling.value = slider.value));
+  }
+}
+
+/** Says beside each list of chips what the chosen one is. */
+export function glosses() {
+  for (const note of $$("[data-gloss]")) {
+    const { name, value } = $("input:checked", note.closest("fieldset"));
+    const [lines, length] = FIXED[value] ?? [0, value.startsWith("五") ? 5 : 7];
+    note.textContent = name === "cell" || !value ? t(`gloss_${value || "free"}`) : t(lines ? "gloss_fixed" : "gloss_old", { lines, length });
   }
 }
 
@@ -136,15 +166,22 @@ export function choices(form) {
   };
 }
 
-/** Sets a form's fields to what an address says. */
+/** Sets a form's fields to what an address says. Gives a word on the values that are none of a field's choices. */
 export function choose(form, values) {
+  const strange = [];
   for (const [name, value] of Object.entries(values)) {
-    const field = form.elements[name];
+    const field = form.elements.namedItem(name);
     if (!field) continue;
     if (field.type === "checkbox") field.checked = value === "1";
-    else field.value = value;
+    else if (field instanceof RadioNodeList || field.options) {
+      const option = [...(field.options ?? field)].find((each) => each.value === value);
+      if (option) option[field.options ? "selected" : "checked"] = true;
+      else strange.push(`${name}=${value}`);
+    } else field.value = value;
     if (name === "temperature") field.nextElementSibling.value = field.value;
   }
+  glosses();
+  return strange.length ? t("strange", { values: strange.join(" ") }) : "";
 }
 
 /** A seed of an address, or null. */

@@ -187,19 +187,23 @@ class TangRNNLayer(nn.Module):
             zeros = x.new_zeros(1, x.shape[0], cell.hidden_size)
             state = (zeros, zeros) if is_tuple else (zeros,)
         weights = [cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0]
-        if lengths is not None:
-            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-            output, new_state = cell(packed, state if is_tuple else state[0])
-            output, _ = pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
-        elif self.training and self.recurrent_dropout > 0:
+        dropping = self.training and self.recurrent_dropout > 0
+        if dropping:
             weights[1] = F.dropout(weights[1], self.recurrent_dropout)
             if torch.is_autocast_enabled(x.device.type):  # it converts what is no parameter anew at each time step
                 weights[1] = weights[1].to(torch.get_autocast_dtype(x.device.type))
-            # has_biases, num_layers, dropout, train, bidirectional, batch_first
-            options = True, 1, 0.0, True, False, True
-            output, *new_state = self.function(x, state if is_tuple else state[0], weights, *options)
+        options = True, 1, 0.0, self.training, False  # has_biases, num_layers, dropout, train, bidirectional
+        if lengths is not None:
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            state = tuple(tensor.index_select(1, packed.sorted_indices) for tensor in state)
+            state = state if is_tuple else state[0]
+            data, *new_state = self.function(packed.data, packed.batch_sizes, state, weights, *options)
+            output, _ = pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=x.shape[1])
+            return output, tuple(tensor.index_select(1, packed.unsorted_indices) for tensor in new_state)
+        if dropping:
+            output, *new_state = self.function(x, state if is_tuple else state[0], weights, *options, True)
             return output, tuple(new_state)
-        elif x.shape[1] == 1:
+        if x.shape[1] == 1:
             # oneDNN lays out an LSTM's weights anew at each call, which takes five times as long as the step itself.
             previous = tuple(tensor[0] for tensor in state)
             new_state = self.step(x[:, 0], previous if is_tuple else previous[0], *weights)
@@ -288,12 +292,6 @@ class TangRNNModel(TangRNNPreTrainedModel):
         )
         self.projection = nn.Linear(config.hidden_size, config.embedding_size)
         self.post_init()
-
-    def get_input_embeddings(self):
-        return self.embed_tokens
-
-    def set_input_embeddings(self, value):
-        self.embed_tokens = value
 
     def embed(self, input_ids: torch.LongTensor) -> torch.Tensor:
         """(B, T) -> (B, T, E), while training with whole characters dropped."""
@@ -438,7 +436,6 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         inputs_embeds: torch.FloatTensor | None = None,
         cache_params: Cache | None = None,
         labels: torch.LongTensor | None = None,
-        shift_labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
@@ -457,6 +454,8 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             The others as in [`TangRNNModel.forward`].
         """
         return_dict = return_dict if return_dict is not None else self.config.return_dict
+        # No argument of its own: the Trainer takes what is named so for a label that every batch must have.
+        shift_labels = kwargs.get("shift_labels")
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
