@@ -78,19 +78,17 @@ def _choice(value: Any, name: str, known: tuple) -> Any:
     return value
 
 
-def _number(value: Any, name: str, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise Refusal(f"{name} must be a number between {least} and {most}")
+def _number(value: Any, name: str, least: float, most: float, whole: bool = False) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+    if not number or (whole and value % 1):
+        raise Refusal(f"{name} must be a {'whole ' if whole else ''}number between {least} and {most}")
     return value
 
 
 def _seed(value: Any) -> int:
     if value is None:
         return random.SystemRandom().randrange(10**6)  # short enough to read out
-    most = 2**31 - 1
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most or value % 1:
-        raise Refusal(f"seed must be a whole number between 0 and {most}")
-    return int(value)
+    return int(_number(value, "seed", 0, 2**31 - 1, whole=True))
 
 
 def _flag(value: Any, name: str) -> bool:
@@ -220,10 +218,10 @@ def compare(
     poems = []
     with _in_words():
         for cell in CELLS:
-            started = time.perf_counter()
-            poem = poet_of(cell).write(opening, seed=seed, **options)
+            writer, started = poet_of(cell), time.perf_counter()
+            poem = writer.write(opening, seed=seed, **options)
             told = _told(poem, time.perf_counter() - started)
-            context = _context(options["form"] or "", poem.poet, poem.title)
+            context, *_ = writer.told(options["form"], poem.poet, poem.title)
             given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
             told["judged_by"] = {}
             for other in CELLS:
@@ -308,7 +306,8 @@ def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", 
     form = _choice(form, "form", get_args(FormName))
     title = _text(title, "title", LONGEST_TITLE)
     with _in_words():
-        reading = look_inside(reader, text, _context(form, _text(poet, "poet", 8), title))
+        context, *_ = reader.told(form, _text(poet, "poet", 8), title)
+        reading = look_inside(reader, text, context)
     # Slow units first: those whose forget or update gate stays open, or, without gates, whose state changes least.
     keep = reading.gates.get("forget", reading.gates.get("update"))
     last = reading.states["h"][-1]  # (T, H), of the last layer
@@ -334,16 +333,6 @@ def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", 
         "echo": [round(value, 4) for value in reading.echo],
         "half_life": reading.half_life and round(reading.half_life, 2),
     }
-
-
-def _context(form: str, poet: str, title: str) -> str:
-    """What a model is told before a poem."""
-    reader = poet_of("lstm")
-    poet, title = reader.tokenizer.normalize(poet), reader.tokenizer.normalize(title)
-    if poet and poet not in reader.tokenizer.poets:
-        raise Refusal(f"the model does not know the poet {poet!r}; it knows {' '.join(reader.tokenizer.poets)}")
-    title = "".join(char for char in title if char in reader.vocabulary.ids and char not in "，。")
-    return reader.tokenizer.context(FORMS[form].token if form else "", poet, title)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

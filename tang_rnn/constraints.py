@@ -231,7 +231,8 @@ class Plan:
         """What the rules and the fixed characters leave to each other."""
         self.strings = self._admissible_strings(form) if self.rules.regulated or self.rules.pattern else None
         self.groups = self._possible_groups() if self.rhymed else _ALL
-        self._leaves_enough()
+        if self.avoided:
+            self._leaves_enough()
 
     @classmethod
     @lru_cache(maxsize=256)

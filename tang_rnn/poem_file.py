@@ -33,7 +33,7 @@ class PoemFile:
     def __init__(self, path: str | Path, options: dict, seed: int | None = None):
         self.path, self.options, self.seed = Path(path), json.loads(json.dumps(options)), seed
         self.count = self.end = 0  # poems, and bytes of their lines
-        self.file, self.written = None, False
+        self.file = None
         if self.path.exists():
             self._open("r+b")
             try:
@@ -49,8 +49,7 @@ class PoemFile:
         """Writes one poem, the next in number."""
         if self.file is None:
             self._open("xb")
-        elif not self.written:
-            self.file.truncate(self.end)  # what was cut goes only now that there is something in its place
+        self.file.truncate(self.end)  # what was cut goes only now that there is something in its place
         line = json.dumps(poem | {"options": self.options}, ensure_ascii=False).encode() + b"\n"
         left = line
         try:
@@ -59,7 +58,7 @@ class PoemFile:
         except OSError:
             self.file.truncate(self.end)
             raise
-        self.count, self.end, self.written = self.count + 1, self.end + len(line), True
+        self.count, self.end = self.count + 1, self.end + len(line)
 
     def close(self) -> None:
         if self.file is not None:

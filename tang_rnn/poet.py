@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from inspect import signature
 from operator import index
 from pathlib import Path
 from threading import Lock
@@ -373,17 +374,14 @@ class TangPoet:
         Takes what :meth:`write` takes but count and candidates; afterwards the whole poem is in ``.poem``.
         """
         names = Sampling.__dataclass_fields__
-        if own := [name for name in ("no_repeat", "distinct_ends", "fixed") if name in options]:
-            raise PoetError(f"stream takes the options of write, which has no {', '.join(own)}")
+        known = {*signature(self.write).parameters, *names} - {"count", "candidates", "sampling"}
+        if unknown := sorted(set(options) - known):
+            raise PoetError(f"stream takes the options of write but count and candidates, not {', '.join(unknown)}")
         sampling = self._sampling({name: options.pop(name) for name in list(options) if name in names})
         if sampling.num_beams > 1:
             raise PoetError("beam search knows the poem only at its end and cannot be streamed")
         poet, title = options.pop("poet", ""), options.pop("title", "")
-        try:
-            job = self._job(opening, options, poet, title, self._seed(seed))
-        except TypeError as error:
-            raise PoetError(f"stream takes the options of write: {error}") from None
-        return PoemStream(self, job, sampling)
+        return PoemStream(self, self._job(opening, options, poet, title, self._seed(seed)), sampling)
 
     def _sampling(self, options: dict) -> Sampling:
         names = Sampling.__dataclass_fields__
@@ -427,16 +425,22 @@ class TangPoet:
             raise PoetError(f"a poem cannot begin with {asked[0]!r}")
         elif barred := [char for char in asked if char in rules.avoid]:
             raise RuleConflict(f"the opening asks for {barred[0]!r}, which is to be avoided")
-        poet, title = poet or "", title or ""
-        if poet:
-            poet = self.tokenizer.normalize(poet)
-            if poet not in self.tokenizer.poets:
-                raise PoetError(f"the model does not know the poet {poet!r}; it knows {' '.join(self.tokenizer.poets)}")
-        title = "".join(char for char in self.tokenizer.normalize(title) if char in self.vocabulary.ids)
-        title = title.replace(COMMA, "").replace(STOP, "")[:MAX_TITLE]
-        context = self.tokenizer.context(FORMS[rules.form].token if rules.form else "", poet, title)
+        context, poet, title = self.told(rules.form, poet, title)
         laid_out = Plan.of(rules, self.vocabulary).lay_out(asked)
         return _Job(rules, context, asked, laid_out, seed, poet, title)
+
+    def told(self, form: str | None, poet: str | None, title: str | None) -> tuple[str, str, str]:
+        """What a model is told before a poem: as the text that says it, and of that the poet and the title.
+
+        Raises:
+            PoetError: a poet the model does not know. Of a title, characters it does not know are left out.
+        """
+        poet = self.tokenizer.normalize(poet or "")
+        if poet and poet not in self.tokenizer.poets:
+            raise PoetError(f"the model does not know the poet {poet!r}; it knows {' '.join(self.tokenizer.poets)}")
+        title = "".join(char for char in self.tokenizer.normalize(title or "") if char in self.vocabulary.ids)
+        title = title.replace(COMMA, "").replace(STOP, "")[:MAX_TITLE]
+        return self.tokenizer.context(FORMS[form].token if form else "", poet, title), poet, title
 
     @staticmethod
     def _form(rules: Rules) -> str | None:

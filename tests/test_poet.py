@@ -1,5 +1,6 @@
 """TangPoet writes what was asked for, the same again by the same seed, and says in words what it cannot do."""
 
+import pickle
 import random
 from dataclasses import replace
 
@@ -93,6 +94,16 @@ def test_no_line_and_no_rhyme_word_returns(poets, cell):
             assert len(set(poem.lines)) == len(poem.lines), poem.text
             rhymes = [line[-1] for line in poem.lines[1::2]]
             assert len(set(rhymes)) == len(rhymes), poem.text
+
+
+def test_a_poet_goes_to_other_processes(poet):
+    assert pickle.loads(pickle.dumps(poet)).write("春", form="五绝", seed=1) == poet.write("春", form="五绝", seed=1)
+
+
+@pytest.mark.parametrize("name", ["candidates", "count", "no_repeat", "fixed", "nonsense"])
+def test_a_stream_takes_what_write_takes_and_names_the_rest(poet, name):
+    with pytest.raises(PoetError, match=name):
+        poet.stream("春", **{name: 1})
 
 
 def test_a_stream_gives_the_pieces_of_the_poem(poet):

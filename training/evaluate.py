@@ -39,6 +39,11 @@ THEME_POEMS = 10  # that a theme's character stands in at least
 TITLES = 50  # poems under a theme's titles, fewer of which say too little
 
 
+def laid_out(lines: list[str]) -> str:
+    """The lines with ，inside a couplet and 。at its end."""
+    return "".join(line + mark for line, mark in zip(lines, cycle((COMMA, STOP))))
+
+
 # -- on poems of others -----------------------------------------------------------------------------------------------
 
 
@@ -129,8 +134,7 @@ def read_quatrains(path: Path, tokenizer: TangTokenizer) -> Dataset:
             raise CorpusError(
                 f"{path}, line {number}: no quatrain of five or seven characters a line, but {text[:40]!r}"
             )
-        marked = "".join(line + mark for line, mark in zip(lines, 2 * (COMMA, STOP)))
-        rows.append({"text": marked, "form": form, "poet": "", "title": ""})
+        rows.append({"text": laid_out(lines), "form": form, "poet": "", "title": ""})
     if not rows:
         raise CorpusError(f"{path} holds no poem")
     return encode(Dataset.from_list(rows), tokenizer)
@@ -179,8 +183,7 @@ def rules_kept(texts: list[str], forms: list[str]) -> dict[str, float]:
     kept = Counter()
     for text, form in zip(texts, forms):
         lines = split_lines(text)
-        laid_out = "".join(line + mark for line, mark in zip(lines, cycle((COMMA, STOP))))
-        if not lines or text != laid_out or classify(lines).name != form:
+        if not lines or text != laid_out(lines) or classify(lines).name != form:
             continue
         judged = check(text)
         names = {violation.name for violation in judged.violations}
@@ -284,11 +287,6 @@ def steering(poet: TangPoet, per_form: int, train: Dataset) -> dict[str, dict[st
     return result
 
 
-def mean_share(steered: dict[str, dict]) -> dict[str, float]:
-    """The mean over the themes."""
-    return {key: float(np.mean([shares[key] for shares in steered.values()])) for key in ("told", "plain", "real")}
-
-
 def samples(poet: TangPoet) -> list[str]:
     """Twelve poems on the first twelve openings, each form in turn, all by seed 0: nobody chose them."""
     return [
@@ -333,8 +331,7 @@ def evaluate(
         | rules_kept(list(real["text"]), list(real["form"]))
         | quotations.shares([split_lines(text) for text in real["text"]])
         | {"loss": real_loss},
-        "steering": (steered := steering(poet, per_form, corpus["train"])),
-        "steering_mean": mean_share(steered),
+        "steering": steering(poet, per_form, corpus["train"]),
         "samples": samples(poet),
     }
     if quatrains:
