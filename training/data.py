@@ -227,14 +227,17 @@ class Collator:
     Args:
         keep: probability that form, poet and title each stay, once the context stays at all; one, or one for each.
         keep_context: probability that any of the context stays.
+        unknown: the share of a poem's characters, marks aside, that the model reads as ``<unk>``; the labels stay. So it
+            learns how to go on from a character it does not know, as names and openings bring them.
         max_length: characters of a poem seen in training; a longer one is cut there and has no end.
         seed: with the epoch and the row numbers it decides what is dropped, so that a resumed run drops the same.
     """
 
     PIECES = ("form", "poet", "title")
 
-    def __init__(self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0):
-        self.tokenizer, self.keep, self.keep_context = tokenizer, keep, keep_context
+    def __init__(self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0, unknown=0.0):
+        self.tokenizer, self.keep, self.keep_context, self.unknown = tokenizer, keep, keep_context, unknown
+        self.marks = tokenizer.convert_tokens_to_ids([COMMA, STOP])
         self.max_length, self.seed, self.epoch = max_length, seed, 0
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -246,8 +249,12 @@ class Collator:
         for row, keep in zip(rows, kept):
             context = [token for piece, stays in zip(self.PIECES, keep) if stays for token in row[piece]]
             text = row["text"] + [eos] if len(row["text"]) <= self.max_length else row["text"][: self.max_length]
-            inputs.append([*context, bos, *text])
             labels.append([IGNORED] * (len(context) + 1) + text)
+            if self.unknown:
+                hidden = rng.random(len(text)) < self.unknown
+                unk = self.tokenizer.unk_token_id
+                text = [unk if hide and token not in self.marks else token for token, hide in zip(text, hidden)]
+            inputs.append([*context, bos, *text])
         return {
             "input_ids": pad(inputs, self.tokenizer.pad_token_id),
             "labels": pad(labels, IGNORED),

@@ -8,6 +8,8 @@ most to the plain RNN. The embedding is a table, not a map between vectors, and 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -66,6 +68,8 @@ class MuonAdamW(torch.optim.Optimizer):
         learning_rate: AdamW's.
         muon_learning_rate: Muon's, on the scale of AdamW's (Liu et al. 2025, *Muon is scalable for LLM training*).
         betas, weight_decay: AdamW's; the decay is Muon's too.
+        average: keep a running average of the weights with this decay a step (Polyak & Juditsky 1992), 0 for none: at a
+            learning rate that stays it stands where the weights themselves only come when the rate falls.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class MuonAdamW(torch.optim.Optimizer):
         muon_learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
+        average: float = 0.0,
     ):
         tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
         matrices = [p for p in model.parameters() if p.ndim == 2 and not any(p is table for table in tables)]
@@ -89,7 +94,10 @@ class MuonAdamW(torch.optim.Optimizer):
                 fused=True,
             ),
         )
-        super().__init__([*matrices, *tables, *vectors], {})
+        self.weights = [*matrices, *tables, *vectors]
+        self.average, self.steps = average, 0
+        self.averages = [weight.detach().clone() for weight in self.weights] if average else []
+        super().__init__(self.weights, {})
         self._join()
 
     def _join(self) -> None:
@@ -100,12 +108,41 @@ class MuonAdamW(torch.optim.Optimizer):
         loss = None if closure is None else closure()
         for part in self.parts:
             part.step()
+        if self.averages:
+            self.steps += 1
+            decay = min(self.average, self.steps / (self.steps + 9))  # at first the beginning must be forgotten
+            with torch.no_grad():
+                torch._foreach_lerp_(self.averages, self.weights, 1 - decay)
         return loss
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the model has the averaged weights, if an average is kept."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    @torch.no_grad()
+    def _exchange(self) -> None:
+        for weight, average in zip(self.weights, self.averages):
+            kept = weight.clone()
+            weight.copy_(average)
+            average.copy_(kept)
+
     def state_dict(self) -> dict:
-        return {"parts": [part.state_dict() for part in self.parts]}
+        return {
+            "parts": [part.state_dict() for part in self.parts],
+            "averages": self.averages,
+            "steps": self.steps,
+        }
 
     def load_state_dict(self, state_dict: dict) -> None:
         for part, state in zip(self.parts, state_dict["parts"]):
             part.load_state_dict(state)
+        self.steps = state_dict["steps"]
+        with torch.no_grad():
+            for average, saved in zip(self.averages, state_dict["averages"]):
+                average.copy_(saved)
         self._join()

@@ -24,6 +24,7 @@ import json
 import math
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -104,17 +105,25 @@ class PoetTrainer(Trainer):
         tokenizer: TangTokenizer,
         batch: dict,
         muon_learning_rate: float | None,
+        average: float = 0.0,
         positions: dict[str, list] | None = None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
-        self.tokenizer, self.muon_learning_rate = tokenizer, muon_learning_rate
+        self.tokenizer, self.muon_learning_rate, self.average = tokenizer, muon_learning_rate, average
+        self.averaged = nullcontext  # what evaluation happens in
         share = {
             "per_step": self.args.gradient_accumulation_steps * self.args.world_size,
             "rank": self.args.process_index,
             "world_size": self.args.world_size,
         }
-        collator = Collator(tokenizer, max_length=batch["max_length"], seed=self.args.seed, **batch.get("context", {}))
+        collator = Collator(
+            tokenizer,
+            max_length=batch["max_length"],
+            seed=self.args.seed,
+            unknown=batch.get("unknown", 0.0),
+            **batch.get("context", {}),
+        )
         if isinstance(self.train_dataset, IterableDataset):
             self.stream = StreamCallback(positions)
             self.add_callback(self.stream)
@@ -154,7 +163,9 @@ class PoetTrainer(Trainer):
                 self.muon_learning_rate,
                 (arguments.adam_beta1, arguments.adam_beta2),
                 arguments.weight_decay,
+                self.average,
             )
+            self.averaged = self.optimizer.averaged
         return super().create_optimizer(model)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
@@ -174,14 +185,16 @@ class PoetTrainer(Trainer):
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         model = self.accelerator.unwrap_model(self.model)
-        result = score(model, self.tokenizer, self.eval_dataset)
+        with self.averaged():
+            result = score(model, self.tokenizer, self.eval_dataset)
+            poems = sample_poems(model, self.tokenizer) if self.is_world_process_zero() else []
         metrics = {f"{metric_key_prefix}_{name}": result[name] for name in ("loss", "loss_characters", "perplexity")}
         self.log(metrics)
         if self.is_world_process_zero():
             folder = Path(self.args.output_dir, "poems")
             folder.mkdir(parents=True, exist_ok=True)
             text = f"step {self.state.global_step}, {result['loss']:.4f} nats a character\n\n"
-            text += "\n".join(sample_poems(model, self.tokenizer))
+            text += "\n".join(poems)
             (folder / f"step-{self.state.global_step:06d}.txt").write_text(text + "\n", encoding="utf-8")
             print(text)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -209,20 +222,52 @@ def sample_poems(
 
 
 def begin_with(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) -> None:
-    """Takes over the weights of a checkpoint; what its tokenizer does not know keeps the embedding it has."""
+    """Takes over the weights of a checkpoint; what its tokenizer does not know keeps the embedding it has.
+
+    A checkpoint of a smaller `hidden_size` is widened: see :func:`widened`.
+    """
     try:
         known = TangTokenizer.from_pretrained(folder).get_vocab()
         weights = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
         table = model.get_input_embeddings().weight.detach().clone()
         pairs = [(index, known[token]) for token, index in tokenizer.get_vocab().items() if token in known]
         ours, theirs = map(list, zip(*pairs))
-        table[ours] = weights["model.embed_tokens.weight"][theirs]
+        table[ours] = weights.pop("model.embed_tokens.weight")[theirs]
+        size = json.loads((folder / "config.json").read_text())["hidden_size"]
+        if size < model.config.hidden_size:
+            weights = widened(weights, model.state_dict(), size)
         found = model.load_state_dict(weights | {"model.embed_tokens.weight": table}, strict=False)
         # The tied output layer is stored once; anything else left over would silently begin at random.
         if wrong := [name for name in (*found.missing_keys, *found.unexpected_keys) if name != "lm_head.weight"]:
             raise ValueError(f"they are those of another network: {', '.join(wrong)}")
     except (OSError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
         raise TrainError(f"cannot begin with the weights in {folder}: {first_line(error)}") from None
+
+
+def widened(
+    small: dict[str, torch.Tensor], large: dict[str, torch.Tensor], size: int
+) -> dict[str, torch.Tensor]:
+    """The weights of a recurrent network of hidden size `size` in a wider one, which computes the same at first.
+
+    The new units see input and state as an untrained network's do, and nothing hears them until training makes it so:
+    what leads from them to the old units and out of the layer is zero (Chen et al. 2016, *Net2Net*, in which new units
+    are copies instead).
+
+    Args:
+        small, large: weights by name, those to widen and an untrained network's of the size wanted.
+    """
+    result = {}
+    for name, old in small.items():
+        new = large[name].clone()
+        gates = 1 if new.shape[0] == old.shape[0] else old.shape[0] // size  # the rows of one gate after another's
+        block, into = old.unflatten(0, (gates, -1)), new.unflatten(0, (gates, -1))
+        if old.ndim == 2:
+            into[:, : block.shape[1]] = 0
+            into[:, : block.shape[1], : block.shape[2]] = block
+        else:
+            into[:, : block.shape[1]] = block
+        result[name] = new
+    return result
 
 
 def last_complete_checkpoint(output_dir: Path, tidy: bool = False) -> Path | None:
@@ -372,6 +417,7 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
         tokenizer=tokenizer,
         batch=config["batch"],
         muon_learning_rate=config.get("muon_learning_rate"),
+        average=config.get("average", 0.0),
         positions=positions,
     )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -381,20 +427,25 @@ def fit(config: dict, tokenizer: TangTokenizer, train_set, validation, initial: 
 
 
 def finish(trainer: PoetTrainer, tokenizer: TangTokenizer, validation, config: dict, initial: Path | None) -> None:
-    """Keeps the better of the best checkpoint and the average of the last, and writes it with the run's curve."""
+    """Keeps the best of the best checkpoint, the average of the last, and the running average where there is one, and
+    writes it with the run's curve."""
     output_dir, average_last, log = Path(config["output_dir"]), config.get("average_last", 1), trainer.state.log_history
     model = trainer.accelerator.unwrap_model(trainer.model)
-    best = score(model, tokenizer, validation)["loss"]
-    chosen = "best checkpoint"
+    best, chosen = score(model, tokenizer, validation)["loss"], "best checkpoint"
+    weights = copy.deepcopy(model.state_dict())
     folders = sorted(output_dir.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[-average_last:]
+    others = {}
     if len(folders) > 1:
-        single = copy.deepcopy(model.state_dict())
-        model.load_state_dict(average(folders), strict=False)  # strict: the tied output layer is stored once
-        averaged = score(model, tokenizer, validation)["loss"]
-        if averaged < best:
-            best, chosen = averaged, f"average of the last {len(folders)} checkpoints"
-        else:
-            model.load_state_dict(single)
+        others[f"average of the last {len(folders)} checkpoints"] = average(folders)
+    if trainer.average:
+        with trainer.averaged():
+            others["running average"] = copy.deepcopy(model.state_dict())
+    for name, other in others.items():
+        model.load_state_dict(other, strict=False)  # strict: the tied output layer is stored once
+        loss = score(model, tokenizer, validation)["loss"]
+        if loss < best:
+            best, chosen, weights = loss, name, other
+    model.load_state_dict(weights, strict=False)
     export(model, tokenizer, output_dir / "final")
     curve = {
         "train": [[entry["step"], round(entry["loss"], 4)] for entry in log if "loss" in entry],
