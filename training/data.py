@@ -229,14 +229,17 @@ class Collator:
         keep_context: probability that any of the context stays.
         unknown: the share of a poem's characters, marks aside, that the model reads as ``<unk>``; the labels stay. So it
             learns how to go on from a character it does not know, as names and openings bring them.
+        inside: the share of poems whose form and poet, where they stay, stand behind ``<s>`` instead of before it, as in
+            ``tokenizer("<五绝>春")``, so that a text in one piece is understood too.
         max_length: characters of a poem seen in training; a longer one is cut there and has no end.
         seed: with the epoch and the row numbers it decides what is dropped, so that a resumed run drops the same.
     """
 
     PIECES = ("form", "poet", "title")
 
-    def __init__(self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0, unknown=0.0):
-        self.tokenizer, self.keep, self.keep_context, self.unknown = tokenizer, keep, keep_context, unknown
+    def __init__(self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0, unknown=0.0, inside=0.0):
+        self.tokenizer, self.keep, self.keep_context = tokenizer, keep, keep_context
+        self.unknown, self.inside = unknown, inside
         self.marks = tokenizer.convert_tokens_to_ids([COMMA, STOP])
         self.max_length, self.seed, self.epoch = max_length, seed, 0
 
@@ -245,16 +248,19 @@ class Collator:
         rng = np.random.default_rng((self.seed, self.epoch, *(row["row"] for row in rows)))
         dropped = rng.random((len(rows), 1)) >= self.keep_context
         kept = ~dropped & (rng.random((len(rows), len(self.PIECES))) < self.keep)
+        inside = rng.random(len(rows)) < self.inside if self.inside else np.zeros(len(rows), bool)
         inputs, labels = [], []
-        for row, keep in zip(rows, kept):
-            context = [token for piece, stays in zip(self.PIECES, keep) if stays for token in row[piece]]
+        for row, keep, late in zip(rows, kept, inside):
+            told = [token for piece, stays in zip(("form", "poet"), keep) if stays for token in row[piece]]
+            title = row["title"] if keep[2] else []
+            before = [*title, bos, *told] if late else [*told, *title, bos]
             text = row["text"] + [eos] if len(row["text"]) <= self.max_length else row["text"][: self.max_length]
-            labels.append([IGNORED] * (len(context) + 1) + text)
+            labels.append([IGNORED] * len(before) + text)
             if self.unknown:
                 hidden = rng.random(len(text)) < self.unknown
                 unk = self.tokenizer.unk_token_id
                 text = [unk if hide and token not in self.marks else token for token, hide in zip(text, hidden)]
-            inputs.append([*context, bos, *text])
+            inputs.append([*before, *text])
         return {
             "input_ids": pad(inputs, self.tokenizer.pad_token_id),
             "labels": pad(labels, IGNORED),

@@ -122,6 +122,7 @@ class PoetTrainer(Trainer):
             max_length=batch["max_length"],
             seed=self.args.seed,
             unknown=batch.get("unknown", 0.0),
+            inside=batch.get("inside", 0.0),
             **batch.get("context", {}),
         )
         if isinstance(self.train_dataset, IterableDataset):
