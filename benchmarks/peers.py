@@ -38,8 +38,8 @@ from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
 from tang_rnn.poet import first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
-from training.corpus import CorpusError
 from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, load_corpus
+from training.errors import CorpusError
 from training.evaluate import read_quatrains
 from training.optimizer import MuonAdamW
 from training.train import TrainError, read_config

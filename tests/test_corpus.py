@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tang_rnn.forms import classify, split_lines
-from training import corpus
+from training import cleaning, corpus, duplicates
 
 SPRING = ["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲，花落知多少。"]
 SPRING_TEXT = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"
@@ -23,7 +23,7 @@ def raw(*paragraphs: str, author: str = "孟浩然", title: str = "春曉") -> d
 
 
 def clean(poem: dict) -> tuple[dict | None, str]:
-    return corpus.clean(poem, corpus.read_variants())
+    return cleaning.clean(poem, cleaning.read_variants())
 
 
 def text(*paragraphs: str) -> str:
@@ -105,11 +105,11 @@ def test_marks_of_uneven_lines_are_mapped():
 @pytest.mark.parametrize("length", [5, 7])
 def test_lost_commas_come_back_only_where_that_makes_couplets(length):
     line = "春" * length
-    assert corpus.mend([line * 2, line, line]) == [line] * 4
-    assert corpus.mend([line * 2, line * 2]) == [line] * 4
-    assert corpus.mend([line * 2, line]) is None
-    assert corpus.mend([line] * 4) is None
-    assert corpus.mend([line * 2, line, line + "春"]) is None
+    assert cleaning.mend([line * 2, line, line]) == [line] * 4
+    assert cleaning.mend([line * 2, line * 2]) == [line] * 4
+    assert cleaning.mend([line * 2, line]) is None
+    assert cleaning.mend([line] * 4) is None
+    assert cleaning.mend([line * 2, line, line + "春"]) is None
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_lost_commas_come_back_only_where_that_makes_couplets(length):
     ],
 )
 def test_simplified_and_common_forms(source, expected):
-    variants = corpus.read_variants()
-    assert corpus.simplify(source, variants) == expected
-    assert corpus.simplify(expected, variants) == expected
+    variants = cleaning.read_variants()
+    assert cleaning.simplify(source, variants) == expected
+    assert cleaning.simplify(expected, variants) == expected
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_simplified_and_common_forms(source, expected):
     ],
 )
 def test_titles(title, expected):
-    assert corpus.clean_title(title, corpus.read_variants()) == expected
+    assert cleaning.clean_title(title, cleaning.read_variants()) == expected
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_titles(title, expected):
     ],
 )
 def test_poets(author, expected):
-    assert corpus.clean_poet(author, corpus.read_variants()) == expected
+    assert cleaning.clean_poet(author, cleaning.read_variants()) == expected
 
 
 def test_duplicates_go_to_the_poet_with_most_poems():
@@ -181,7 +181,7 @@ def test_duplicates_go_to_the_poet_with_most_poems():
         row("乙", "王之涣", "送别"),
         row("甲", "王之涣", "登鹳雀楼"),
     ]
-    assert corpus.drop_duplicates(rows) == [rows[3], rows[2]]
+    assert duplicates.drop_duplicates(rows) == [rows[3], rows[2]]
 
 
 def test_poems_that_share_half_their_lines_form_one_cluster():
@@ -190,7 +190,7 @@ def test_poems_that_share_half_their_lines_form_one_cluster():
     reading = ["春眠不知晓", "处处闻鸣鸟", "昨夜风雨狂", "花落有多少"]  # three lines, each with one other character
     chain = half[2:] + ["欲穷千里目", "更上一层楼"]
     quarter = one[:1] + ["空山不见人", "但闻人语响", "返景入深林"]
-    assert corpus.cluster([one, half, reading, chain, quarter]) == [0, 0, 0, 0, 4]
+    assert duplicates.cluster([one, half, reading, chain, quarter]) == [0, 0, 0, 0, 4]
 
 
 def source_folder(folder: Path) -> Path:
@@ -218,7 +218,7 @@ def test_what_returns_from_another_collection_goes():
     again = {"lines": ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知几多"]}
     reading = {"lines": ["春眠未觉晓", "处处听啼鸟", "山中无历日", "寒尽不知年"]}
     cento = {"lines": ["春眠不觉晓", "白日依山尽", "山中无历日", "寒尽不知年"]}
-    assert corpus.apart_from([again, reading, cento], tang) == [cento]
+    assert duplicates.apart_from([again, reading, cento], tang) == [cento]
 
 
 def test_a_rebuild_gives_the_same_bytes(tmp_path, capsys):
@@ -270,7 +270,7 @@ def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture(scope="module")
 def splits() -> dict[str, list[dict]]:
-    return {name: pq.read_table(corpus.HERE / f"{name}.parquet").to_pylist() for name in corpus.SPLITS}
+    return {name: pq.read_table(corpus.HERE / f"{name}.parquet").to_pylist() for name in duplicates.SPLITS}
 
 
 @pytest.fixture(scope="module")
@@ -282,23 +282,23 @@ def test_rows_are_consistent(rows):
     for row in rows:
         assert split_lines(row["text"]) == row["lines"]
         assert classify(row["lines"]).name == row["form"]
-        assert len(row["lines"]) >= corpus.MIN_LINES
+        assert len(row["lines"]) >= cleaning.MIN_LINES
         assert row["text"].endswith("。")
     assert len({row["text"] for row in rows}) == len(rows)
 
 
 def test_only_han_and_two_marks(rows):
-    han = corpus.HAN
+    han = cleaning.HAN
     for row in rows:
         assert re.fullmatch(rf"(?:[{han}]+[，。])+", row["text"])
         assert re.fullmatch(rf"[{han}]*", row["poet"]) and re.fullmatch(rf"[{han}]*", row["title"])
 
 
 def test_no_variant_glyph_is_left(rows):
-    variants = corpus.read_variants()
+    variants = cleaning.read_variants()
     characters = {c for row in rows for c in row["text"] + row["poet"] + row["title"]}
     assert not characters & variants.keys() and not variants.keys() & set(variants.values())
-    assert {c for c in characters if corpus.simplify(c, variants) != c} <= set(corpus.KEPT_TRADITIONAL)
+    assert {c for c in characters if cleaning.simplify(c, variants) != c} <= set(cleaning.KEPT_TRADITIONAL)
 
 
 def test_no_leaks_between_the_splits(splits):

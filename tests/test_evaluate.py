@@ -13,10 +13,10 @@ from transformers import MinPLogitsWarper
 
 from tang_rnn import TangPoet
 from tang_rnn.poet import PRETRAINED
-from training.corpus import CorpusError
 from training.data import encode, load_corpus
 from training.decoding import Warped
 from training.decoding import main as decoding
+from training.errors import CorpusError
 from training.evaluate import (
     Quotations,
     distinct,

@@ -18,7 +18,6 @@ from torch.optim._muon import _zeropower_via_newtonschulz
 
 import training.train
 from tang_rnn import TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer
-from training.corpus import CorpusError
 from training.data import (
     IGNORED,
     Collator,
@@ -31,6 +30,7 @@ from training.data import (
     score,
     together,
 )
+from training.errors import CorpusError
 from training.optimizer import Muon, orthogonalized
 from training.train import TrainError, average, export, last_complete_checkpoint, main, read_config, train
 

@@ -19,7 +19,8 @@ from torch.utils.data import Sampler
 from tang_rnn.forms import COMMA, FORMS, STOP
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .corpus import CorpusError, read_variants, simplify
+from .cleaning import read_variants, simplify
+from .errors import CorpusError
 
 IGNORED = -100  # what cross entropy looks away from
 
@@ -227,17 +228,19 @@ class Collator:
     Args:
         keep: probability that form, poet and title each stay, once the context stays at all; one, or one for each.
         keep_context: probability that any of the context stays.
-        unknown: the share of a poem's characters, marks aside, that the model reads as ``<unk>``; the labels stay. So it
-            learns how to go on from a character it does not know, as names and openings bring them.
-        inside: the share of poems whose form and poet, where they stay, stand behind ``<s>`` instead of before it, as in
-            ``tokenizer("<五绝>春")``, so that a text in one piece is understood too.
+        unknown: the share of a poem's characters, marks aside, that the model reads as ``<unk>``; the labels stay. So
+            it learns how to go on from a character it does not know, as names and openings bring them.
+        inside: the share of poems whose form and poet, where they stay, stand behind ``<s>`` instead of before it, as
+            in ``tokenizer("<五绝>春")``, so that a text in one piece is understood too.
         max_length: characters of a poem seen in training; a longer one is cut there and has no end.
         seed: with the epoch and the row numbers it decides what is dropped, so that a resumed run drops the same.
     """
 
     PIECES = ("form", "poet", "title")
 
-    def __init__(self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0, unknown=0.0, inside=0.0):
+    def __init__(
+        self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0, unknown=0.0, inside=0.0
+    ):
         self.tokenizer, self.keep, self.keep_context = tokenizer, keep, keep_context
         self.unknown, self.inside = unknown, inside
         self.marks = tokenizer.convert_tokens_to_ids([COMMA, STOP])

@@ -20,8 +20,8 @@ from transformers import LogitsProcessor, MinPLogitsWarper, TypicalLogitsWarper
 from tang_rnn import TangPoet
 from tang_rnn.poet import Poem, PoetError, Sampling, first_line
 
-from .corpus import CorpusError
 from .data import encode, load_corpus, score
+from .errors import CorpusError
 from .evaluate import Quotations, describe, evenly, write_poems
 
 FORMS = ["七绝", "五律"]

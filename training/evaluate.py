@@ -26,8 +26,8 @@ from tang_rnn.poet import Poem, PoetError, first_line
 from tang_rnn.prosody import check
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .corpus import CorpusError
 from .data import IGNORED, Collator, encode, load_corpus, score, scored
+from .errors import CorpusError
 
 OPENINGS = "春秋山月江风花雪云日夜人水天白青客寒孤独"
 REGULATED = [name for name, form in FORMS.items() if form.regulated and form.num_lines]

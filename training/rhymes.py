@@ -32,7 +32,8 @@ import opencc
 import pyarrow.parquet as pq
 from tshet_uinh.data import 廣韻impl
 
-from training.corpus import fetch, read_raw, read_variants, simplify, strip_notes
+from training.cleaning import read_variants, simplify, strip_notes
+from training.corpus import fetch, read_raw
 
 OUT = Path(__file__).parent.parent / "tang_rnn" / "data" / "rhymes.tsv"
 CORPUS = Path(__file__).parent / "corpus"

@@ -43,7 +43,6 @@ from tang_rnn.modeling_tang_rnn import written_beside
 from tang_rnn.poet import first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 
-from .corpus import CorpusError
 from .data import (
     Collator,
     LengthBatchSampler,
@@ -55,6 +54,7 @@ from .data import (
     score,
     together,
 )
+from .errors import CorpusError
 from .optimizer import MuonAdamW
 
 # What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
@@ -245,9 +245,7 @@ def begin_with(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path
         raise TrainError(f"cannot begin with the weights in {folder}: {first_line(error)}") from None
 
 
-def widened(
-    small: dict[str, torch.Tensor], large: dict[str, torch.Tensor], size: int
-) -> dict[str, torch.Tensor]:
+def widened(small: dict[str, torch.Tensor], large: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tensor]:
     """The weights of a recurrent network of hidden size `size` in a wider one, which computes the same at first.
 
     The new units see input and state as an untrained network's do, and nothing hears them until training makes it so:
