@@ -37,6 +37,7 @@ from tang_rnn import TangPoet, prosody  # noqa: E402
 from tang_rnn.forms import FORMS, split_lines  # noqa: E402
 from tang_rnn.inspection import inspect as look_inside  # noqa: E402
 from tang_rnn.poet import CELLS, PRETRAINED, Poem, to_traditional  # noqa: E402
+from tang_rnn.words import languages  # noqa: E402
 
 STATIC = DEMO / "static"
 Cell = Literal["lstm", "gru", "rnn"]
@@ -341,7 +342,7 @@ def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", 
 
 def words() -> dict[str, dict[str, str]]:
     """What the page says, by language and key."""
-    return json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
+    return {language: words["page"] for language, words in languages().items()}
 
 
 @cache

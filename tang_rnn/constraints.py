@@ -27,6 +27,7 @@ import torch
 from transformers import LogitsProcessor
 
 from . import prosody
+from .faults import RuleConflict
 from .forms import COMMA, FORMS, STOP, Form
 
 # What may stand in a slot; the numbers index the masks of a vocabulary.
@@ -42,10 +43,6 @@ MAX_FREE_LINES = 16  # where a form of free length is ended, if the model does n
 MAX_LINES = 200  # that may be asked for
 MAX_FREE_SLOTS = 160  # and a poem without a form
 MAX_FREE_LINE = 11  # characters of a line of a poem without a form
-
-
-class RuleConflict(ValueError):
-    """Rules that no poem can keep together; the message names them and what would work."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from . import prosody
 from .checkpoint import load, load_model
-from .constraints import Plan, RuleConflict, Rules, VerseConstraint, Vocabulary
+from .constraints import Plan, Rules, VerseConstraint, Vocabulary
+from .faults import PoetError, RuleConflict, first_line
 from .forms import COMMA, FORMS, STOP, classify, split_lines
 from .quotations import corpus_lines
 from .recurrence import Recurrence, select
@@ -39,15 +40,6 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 MAX_TITLE = 12  # characters of a title the model was trained to see
 LARGEST_BATCH = 256  # rows written at once
 NO_REPEAT = 40  # characters before one may recur: a whole quatrain, most of a longer poem
-
-
-class PoetError(ValueError):
-    """What the caller can put right, in one line."""
-
-
-def first_line(error: object) -> str:
-    """What an error of some library says, as much of it as goes into a line of ours."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def default_candidates(regulated: bool, pattern: str | None) -> int:

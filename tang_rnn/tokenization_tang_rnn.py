@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from .files import written_beside
 from .forms import COMMA, FORM_TOKENS, STOP
 
 if TYPE_CHECKING:
@@ -121,10 +122,6 @@ class TangTokenizer(PreTrainedTokenizerFast):
     def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):
         """Saves so that `AutoTokenizer` loads it where tang_rnn is not installed, and over files of the same name only
         once all is written."""
-        from .modeling_tang_rnn import (
-            written_beside,
-        )  # not above: it takes long to import, and reading needs none of it
-
         with written_beside(save_directory) as beside:
             files = super().save_pretrained(beside, *args, **kwargs)
             path = beside / "tokenizer_config.json"

@@ -1,4 +1,4 @@
-// About: the three models in numbers, and how a program calls them. The prose is in words.json.
+// About: the three models in numbers, and how a program calls them. The prose is in tang_rnn/words/.
 
 import { h } from "./dom.js";
 import { $, CELLS, t, ui } from "./ui.js";
