@@ -33,10 +33,10 @@ from starlette.routing import Mount  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
 
 import tang_rnn  # noqa: E402
-from tang_rnn import TangPoet, prosody  # noqa: E402
-from tang_rnn.forms import FORMS, split_lines  # noqa: E402
+from tang_rnn import TangPoet, verse  # noqa: E402
 from tang_rnn.inspection import inspect as look_inside  # noqa: E402
 from tang_rnn.poet import CELLS, PRETRAINED, Poem, to_traditional  # noqa: E402
+from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
 
 STATIC = DEMO / "static"
@@ -285,7 +285,7 @@ def check(text: str, form: FormName = "") -> dict:
     text = _text(text, "the poem", LONGEST_POEM)
     form = _choice(form, "form", get_args(FormName))
     with _in_words():
-        return prosody.check(text, form or None).to_dict()
+        return verse.check(text, form or None).to_dict()
 
 
 UNITS = 48  # rows of a heat map
@@ -362,7 +362,7 @@ def facts() -> dict:
         "version": tang_rnn.__version__,
         "cells": cells,
         "poets": poet_of("lstm").tokenizer.poets,
-        "rhymes": list(prosody.LEVEL_GROUPS),
+        "rhymes": list(verse.PINGSHUI.level_groups),
     }
 
 

@@ -26,7 +26,7 @@ def characters() -> tuple[set[str], set[str]]:
     """What the page always needs, and the traditional characters beside it."""
     tokenizer = json.loads((DEMO.parent / "tang_rnn/pretrained/lstm/tokenizer.json").read_text(encoding="utf-8"))
     needed = set(LATIN + SIGNS) | {token for token in tokenizer["model"]["vocab"] if len(token) == 1}
-    for path in (*DEMO.glob("static/*.*"), *DEMO.glob("*.py"), DEMO.parent / "tang_rnn/data/rhymes.tsv"):
+    for path in (*DEMO.glob("static/*.*"), *DEMO.glob("*.py"), DEMO.parent / "tang_rnn/verse/data/pingshui.tsv"):
         words = path.read_text(encoding="utf-8")
         # Of the rhyme table only the groups' names are shown.
         needed |= {char for line in words.splitlines() for char in (line[:20] if path.suffix == ".tsv" else line)}

@@ -187,7 +187,7 @@ def _show(poem, arguments: argparse.Namespace, last: bool) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> Iterator[str]:
-    from tang_rnn.prosody import check
+    from tang_rnn.verse import check
 
     judged = check(sys.stdin.read() if arguments.text == "-" else arguments.text, arguments.form)
     if arguments.json:

@@ -26,15 +26,26 @@ from operator import or_
 import torch
 from transformers import LogitsProcessor
 
-from . import prosody
 from .faults import RuleConflict
-from .forms import COMMA, FORMS, STOP, Form
+from .verse import (
+    COMMA,
+    EITHER,
+    FORMS,
+    LEVEL,
+    OBLIQUE,
+    PINGSHUI,
+    STOP,
+    UNKNOWN,
+    Form,
+    RhymeBook,
+    patterns,
+)
 
 # What may stand in a slot; the numbers index the masks of a vocabulary.
 CHARACTER, COMMA_ONLY, STOP_ONLY, END_ONLY, CHARACTER_OR_END, CHARACTER_OR_MARK, MARK_ONLY = range(7)
 # How the character of a slot rhymes.
 NO_RHYME, RHYMES, MAY_RHYME, MUST_NOT_RHYME = range(4)
-_TONE_CLASSES = {prosody.LEVEL: 0, prosody.OBLIQUE: 1, prosody.EITHER: 2, prosody.UNKNOWN: 3}
+_TONE_CLASSES = {LEVEL: 0, OBLIQUE: 1, EITHER: 2, UNKNOWN: 3}
 _STRINGS = 8  # tone strings kept for a pattern's line; the formulas give at most four
 _ALL = -1  # every bit set
 
@@ -103,7 +114,12 @@ class Rules:
 class Vocabulary:
     """What a tokenizer's tokens are to a rule, one entry a token: the tables behind every mask.
 
+    Args:
+        tokenizer: the one whose tokens they are.
+        book: the rhyme book that rules tones and rhyme.
+
     Attributes:
+        book: likewise.
         tokens: each token's text.
         width: entries of each table, W: as many as tokens, and up to seven that never come, to make it whole words.
         masks: (7, W) bool, what may stand in each kind of slot.
@@ -121,8 +137,8 @@ class Vocabulary:
         ValueError: the tokenizer has no single-character tokens, or lacks ，or 。or an end token.
     """
 
-    def __init__(self, tokenizer):
-        size = len(tokenizer)
+    def __init__(self, tokenizer, book: RhymeBook = PINGSHUI):
+        self.book, size = book, len(tokenizer)
         self.tokens = tokenizer.convert_ids_to_tokens(list(range(size)))
         special = set(tokenizer.all_special_ids)
         self.ids = {token: index for index, token in enumerate(self.tokens) if len(token) == 1 and index not in special}
@@ -134,18 +150,18 @@ class Vocabulary:
         for token, index in self.ids.items():
             if _is_han(token):
                 characters[index] = token
-        tones = [prosody.tone(char, strict=True) if char else prosody.UNKNOWN for char in characters]
-        lenient = [prosody.tone(char) if char else prosody.UNKNOWN for char in characters]
+        tones = [book.tone(char, strict=True) if char else UNKNOWN for char in characters]
+        lenient = [book.tone(char) if char else UNKNOWN for char in characters]
         self.tones = torch.tensor([_TONE_CLASSES[tone] for tone in tones])
         self.read_tones = torch.tensor(
-            [_TONE_CLASSES[other if tone == prosody.UNKNOWN else tone] for tone, other in zip(tones, lenient)]
+            [_TONE_CLASSES[other if tone == UNKNOWN else tone] for tone, other in zip(tones, lenient)]
         )
         doubtful = self.read_tones.ge(2)
         level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
         self.heard_tones = torch.stack([self.read_tones, level, level, oblique])
-        bit = {name: 1 << index for index, name in enumerate(prosody.LEVEL_GROUPS)}
-        groups = [sum(bit.get(name, 0) for name in prosody.readings(char, strict=True)) for char in characters]
-        every = [sum(bit.get(name, 0) for name in prosody.readings(char)) for char in characters]
+        bit = {name: 1 << index for index, name in enumerate(book.level_groups)}
+        groups = [sum(bit.get(name, 0) for name in book.readings(char, strict=True)) for char in characters]
+        every = [sum(bit.get(name, 0) for name in book.readings(char)) for char in characters]
         self.oblique_only = self.tones.eq(1) & torch.tensor([not bits for bits in every])
         # A rhyme word is read level: a character whose level reading poets do not use is none.
         self.groups = torch.tensor([bits if tone in "平中" else 0 for bits, tone in zip(groups, tones)])
@@ -165,7 +181,7 @@ class Vocabulary:
             [nothing, level, oblique, every_tone, every_tone]
             + [nothing, rhyming, self.oblique_only, rhyming | self.oblique_only]
         )
-        bits = self.groups[:, None] >> torch.arange(len(prosody.LEVEL_GROUPS)) & 1
+        bits = self.groups[:, None] >> torch.arange(len(book.level_groups)) & 1
         self.group_sizes = bits.sum(0).tolist()
         self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
 
@@ -295,7 +311,7 @@ class Plan:
 
     def _admissible_strings(self, form: Form) -> list[list[list[str]]]:
         """For each pattern and line the tone strings that the fixed characters leave; [] for a pattern they exclude."""
-        known = prosody.patterns(form.name, self.num_lines)
+        known = patterns(form.name, self.num_lines)
         if not known:
             regulated = " ".join(name for name, other in FORMS.items() if other.regulated)
             raise RuleConflict(f"{form.name} has no tonal patterns; these have: {regulated}")
@@ -338,13 +354,13 @@ class Plan:
 
     def _possible_groups(self) -> int:
         """Bits of the rhyme groups that the fixed characters leave and that hold enough characters for the poem."""
-        vocabulary, rhyme = self.vocabulary, self.rules.rhyme
+        vocabulary, rhyme, book = self.vocabulary, self.rules.rhyme, self.vocabulary.book
         try:
-            chosen = prosody.rhyme_group(rhyme) if isinstance(rhyme, str) else None
+            chosen = book.group(rhyme) if isinstance(rhyme, str) else None
         except ValueError as error:
             raise RuleConflict(str(error)) from None
-        if chosen and chosen not in prosody.LEVEL_GROUPS:
-            raise RuleConflict(f"{chosen} is no level group (平声); these are: {' '.join(prosody.LEVEL_GROUPS)}")
+        if chosen and chosen not in book.level_groups:
+            raise RuleConflict(f"{chosen} is no level group (平声); these are: {' '.join(book.level_groups)}")
         slots = [slot for slot, rhyme in enumerate(self.rhymes) if rhyme in (RHYMES, MAY_RHYME)]
         words = [self.fixed[slot] for slot in slots if slot in self.fixed and self.rhymes[slot] == RHYMES]
         if len(set(words)) < len(words):
@@ -359,7 +375,7 @@ class Plan:
             """The groups of so many characters, of those that may be."""
             return sum(
                 1 << index
-                for index, name in enumerate(prosody.LEVEL_GROUPS)
+                for index, name in enumerate(book.level_groups)
                 if chosen in (None, name) and sizes[index] >= size
             )
 
@@ -368,7 +384,7 @@ class Plan:
 
         def conflict(slot: int) -> RuleConflict:
             char = vocabulary.tokens[self.fixed[slot]]
-            own = [name for name in prosody.readings(char) if name in prosody.LEVEL_GROUPS]
+            own = [name for name in book.readings(char) if name in book.level_groups]
             others = "with the other fixed rhyme words" if words else f"with enough characters for {len(slots)} lines"
             where = f"in {chosen}" if chosen else others
             return RuleConflict(
@@ -387,7 +403,7 @@ class Plan:
             token = self.fixed[first]
             own = int(vocabulary.read_groups[token])
             if vocabulary.read_tones[token] != 1:  # it is heard level, as a rhyme, which may be borrowed
-                groups = groups & own or groups & _neighbours(own)
+                groups = groups & own or groups & _neighbours(own, book)
                 if not groups:
                     raise conflict(first)
         # Unless it is asked for, keep out of a corner with a narrow choice.
@@ -740,10 +756,10 @@ class VerseConstraint(LogitsProcessor):
         return kind
 
 
-def _neighbours(bits: int) -> int:
+def _neighbours(bits: int, book: RhymeBook) -> int:
     """Bits of the groups from which a first line that is in one of these may borrow its rhyme."""
-    of = {name: 1 << index for index, name in enumerate(prosody.LEVEL_GROUPS)}
-    parts = [sum(of[name] for name in part) for part in prosody.NEIGHBOURS]
+    of = {name: 1 << index for index, name in enumerate(book.level_groups)}
+    parts = [sum(of[name] for name in part) for part in book.neighbours]
     return reduce(or_, (part for part in parts if part & bits), 0)
 
 

@@ -22,14 +22,13 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
-from . import prosody
 from .checkpoint import load, load_model
 from .constraints import Plan, Rules, VerseConstraint, Vocabulary
 from .faults import PoetError, RuleConflict, first_line
-from .forms import COMMA, FORMS, STOP, classify, split_lines
-from .quotations import corpus_lines
 from .recurrence import Recurrence, select
 from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
+from .verse import COMMA, FORMS, STOP, Prosody, check, classify, split_lines
+from .verse.quotations import corpus_lines
 
 if TYPE_CHECKING:
     from .modeling_tang_rnn import TangRNNForCausalLM
@@ -78,15 +77,15 @@ class Poem:
         return split_lines(self.text)
 
     @cached_property
-    def prosody(self) -> prosody.Prosody:
-        """What the judge says; see :func:`tang_rnn.prosody.check`."""
-        return prosody.check(self.text, self.form)
+    def prosody(self) -> Prosody:
+        """What the judge says; see :func:`tang_rnn.verse.check`."""
+        return check(self.text, self.form)
 
     @cached_property
     def quotes(self) -> list[str]:
         """Those of its lines that stand in the corpus, word for word, whoever put them here: old lines, not new ones.
 
-        A line shorter than four characters does not count; see :mod:`tang_rnn.quotations`.
+        A line shorter than four characters does not count; see :mod:`tang_rnn.verse.quotations`.
         """
         known = corpus_lines()
         return [line for line in self.lines if line in known]
@@ -467,10 +466,11 @@ class TangPoet:
 
     def close_characters(self, char: str, most: int = 5) -> list[str]:
         """Characters the model knows read like one it does not: of the same rhyme groups, frequent first."""
-        readings = set(prosody.readings(char))
+        book = self.vocabulary.book
+        readings = set(book.readings(char))
         if not readings:
             return []
-        same = [token for token in self.vocabulary.ids if set(prosody.readings(token)) == readings]
+        same = [token for token in self.vocabulary.ids if set(book.readings(token)) == readings]
         return same[:most]  # the vocabulary is in order of frequency
 
     # -- the loop -----------------------------------------------------------------------------------------------------

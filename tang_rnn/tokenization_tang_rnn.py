@@ -17,7 +17,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from .files import written_beside
-from .forms import COMMA, FORM_TOKENS, STOP
+from .verse import COMMA, FORM_TOKENS, STOP
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

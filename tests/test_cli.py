@@ -35,7 +35,7 @@ def test_a_poem_comes_without_what_only_models_need():
         "assert not tang_rnn_command.main()\n"
         "assert not {'transformers.modeling_utils', 'torch._dynamo', 'opencc'} & set(sys.modules)\n"
         "import tang_rnn.cli\n"
-        "from tang_rnn import AutoModel, TangRNNConfig, TangRNNModel, prosody\n"
+        "from tang_rnn import AutoModel, TangRNNConfig, TangRNNModel, verse\n"
         "assert type(AutoModel.from_config(TangRNNConfig(hidden_size=8))) is TangRNNModel"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

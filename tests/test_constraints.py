@@ -7,9 +7,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM, TangTokenizer
 from tang_rnn.constraints import MAX_FREE_LINE, RuleConflict, Rules, VerseConstraint, Vocabulary
-from tang_rnn.forms import COMMA, FORMS, STOP, split_lines
 from tang_rnn.poet import PRETRAINED
-from tang_rnn.prosody import LEVEL_GROUPS, check, patterns, readings
+from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP, check, patterns, split_lines
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +61,14 @@ def test_beams_and_beam_samples_keep_the_rules(noise, tokenizer):
         for text, group in zip(texts, ("一东", "七阳")):
             judged = check(text)
             assert judged.ok, f"{text}\n{judged}"
-            assert all(group in readings(line[-1]) for line in split_lines(text)[1::2])
+            assert all(group in PINGSHUI.readings(line[-1]) for line in split_lines(text)[1::2])
 
 
-@pytest.mark.parametrize("group", LEVEL_GROUPS)
+@pytest.mark.parametrize("group", PINGSHUI.level_groups)
 def test_every_level_group_can_be_asked_for(noise, tokenizer, group):
     (text,) = generate(noise, tokenizer, Rules(form="七律", regulated=True, rhyme=group))
     assert check(text).ok
-    assert all(group in readings(line[-1]) for line in split_lines(text)[1::2])
+    assert all(group in PINGSHUI.readings(line[-1]) for line in split_lines(text)[1::2])
 
 
 def test_every_pattern_can_be_asked_for(noise, tokenizer):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tang_rnn.forms import classify, split_lines
+from tang_rnn.verse import classify, split_lines
 from training import cleaning, corpus, duplicates
 
 SPRING = ["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲，花落知多少。"]

@@ -19,7 +19,7 @@ from gradio_client import Client  # noqa: E402
 from gradio_client.exceptions import AppError  # noqa: E402
 from page import APP, free_port, load_app, serving  # noqa: E402
 
-from tang_rnn import prosody  # noqa: E402
+from tang_rnn import verse  # noqa: E402
 
 STATIC = APP.parent / "static"
 
@@ -50,7 +50,7 @@ def test_write_streams_the_poem_of_the_seed(client, cell, regulated):
     expected = load_app().poet_of(cell).write("春", form="五绝", regulated=regulated, temperature=0.8, seed=7)
     assert poem["text"] == expected.text and poem["seed"] == 7
     if regulated:
-        assert prosody.check(poem["text"]).ok and poem["prosody"]["violations"] == []
+        assert verse.check(poem["text"]).ok and poem["prosody"]["violations"] == []
 
 
 def test_write_without_a_seed_gives_another_poem(client):

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tang_rnn import PoetError, RuleConflict, TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer, prosody
+from tang_rnn import PoetError, RuleConflict, TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer, verse
 from tang_rnn.constraints import Vocabulary
-from tang_rnn.forms import COMMA, FORMS, STOP
 from tang_rnn.poet import CELLS, PRETRAINED, to_traditional
+from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP
 from training.train import export
 
 # The same examples every time; EXAMPLES=2000 in the environment looks further.
@@ -41,7 +41,7 @@ def cell() -> str:
 
 TOKENIZER = TangTokenizer.from_pretrained(PRETRAINED / "lstm")
 KNOWN = sorted(set(Vocabulary(TOKENIZER).ids) - {COMMA, STOP})
-PATTERNS = [pattern.name for form in ("五绝", "七绝", "五律", "七律") for pattern in prosody.patterns(form)]
+PATTERNS = [pattern.name for form in ("五绝", "七绝", "五律", "七律") for pattern in verse.patterns(form)]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ asked = st.fixed_dictionaries(
     optional={
         "form": often(st.sampled_from([None, *FORMS]), anything),
         "regulated": st.booleans(),
-        "rhyme": often(st.sampled_from([None, True, *prosody.LEVEL_GROUPS]), anything),
+        "rhyme": often(st.sampled_from([None, True, *PINGSHUI.level_groups]), anything),
         "pattern": often(st.sampled_from([None, *PATTERNS]), anything),
         "acrostic": often(verse, anything),
         "acrostic_tail": often(verse, anything),
@@ -109,8 +109,8 @@ def test_a_poem_keeps_its_form_and_rules_or_is_refused(poet, options):
         assert poem.prosody.ok, poem.prosody
         assert options.get("pattern") in (None, poem.prosody.pattern)
     elif options.get("rhyme"):
-        ends = [set(prosody.readings(line[-1])) for line in poem.lines[1::2]]
-        assert set.intersection(*ends) & set(prosody.LEVEL_GROUPS)
+        ends = [set(PINGSHUI.readings(line[-1])) for line in poem.lines[1::2]]
+        assert set.intersection(*ends) & set(PINGSHUI.level_groups)
     if options["seed"] % 3 == 0:
         assert poet.write(**options) == poem
 
@@ -119,7 +119,7 @@ def test_a_poem_keeps_its_form_and_rules_or_is_refused(poet, options):
 @given(text=anything | verse, form=st.sampled_from([None, *FORMS]) | anything)
 def test_the_judge_judges_or_refuses(text, form):
     try:
-        assert json.dumps(prosody.check(text, form).to_dict())
+        assert json.dumps(verse.check(text, form).to_dict())
     except ValueError as error:
         assert str(error) and "\n" not in str(error) and not isinstance(error, UnicodeError)
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from tang_rnn import PoetError, RuleConflict, TangPoet
-from tang_rnn.forms import FORMS, STOP
 from tang_rnn.poet import CELLS, Sampling, rank
-from tang_rnn.prosody import check
+from tang_rnn.verse import FORMS, STOP, check
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from conftest import POEMS
 from transformers import AutoTokenizer
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM, TangTokenizer
-from tang_rnn.forms import FORM_TOKENS
 from tang_rnn.tokenization_tang_rnn import check_vocabulary
+from tang_rnn.verse import FORM_TOKENS
 
 
 def tokens(tokenizer, *texts, **kwargs) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import opencc
 
-from tang_rnn.forms import COMMA, STOP, classify
+from tang_rnn.verse import COMMA, STOP, classify
 
 VARIANTS = Path(__file__).parent / "corpus" / "variants.tsv"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tang_rnn.forms import FORMS
+from tang_rnn.verse import FORMS
 
 from .cleaning import VARIANTS, clean, read_variants
 from .duplicates import apart_from, drop_duplicates, split

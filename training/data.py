@@ -16,8 +16,8 @@ from datasets.distributed import split_dataset_by_node
 from torch.utils.data import IterableDataset as TorchIterableDataset
 from torch.utils.data import Sampler
 
-from tang_rnn.forms import COMMA, FORMS, STOP
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
+from tang_rnn.verse import COMMA, FORMS, STOP
 
 from .cleaning import read_variants, simplify
 from .errors import CorpusError

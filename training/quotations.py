@@ -1,4 +1,4 @@
-"""Writes tang_rnn/data/lines.safetensors, by which a poem knows its quotations: ``python -m training.quotations``.
+"""Writes verse/data/lines.safetensors, by which a poem knows its quotations: ``python -m training.quotations``.
 
 The lines are those of every split: what is quoted is a fact about a text, not about what a model was shown.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tang_rnn.quotations import INDEX, LineIndex
+from tang_rnn.verse.quotations import INDEX, LineIndex
 
 from .corpus import HERE
 

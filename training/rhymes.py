@@ -1,4 +1,4 @@
-"""Builds the rhyme table, tang_rnn/data/rhymes.tsv: the 106 groups of 平水韵 with every character of the corpus.
+"""Builds the rhyme table, verse/data/pingshui.tsv: the 106 groups of 平水韵 with every character of the corpus.
 
     python -m training.rhymes [--source PATH] [--corpus PATH]    writes the table, prints the report
 
@@ -23,19 +23,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, reload
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import opencc
 import pyarrow.parquet as pq
 from tshet_uinh.data import 廣韻impl
 
+from tang_rnn.verse import EITHER, FORMS, PINGSHUI, RhymeBook, check
 from training.cleaning import read_variants, simplify, strip_notes
 from training.corpus import fetch, read_raw
 
-OUT = Path(__file__).parent.parent / "tang_rnn" / "data" / "rhymes.tsv"
+OUT = PINGSHUI.path
 CORPUS = Path(__file__).parent / "corpus"
 SECTIONS = {"上平聲": "上平", "下平聲": "下平", "上聲": "上声", "去聲": "去声", "入聲": "入声"}
 
@@ -207,21 +206,21 @@ def write(groups: list[tuple[str, str]], found: dict[str, Readings], unused: dic
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def unused_tones(prosody: ModuleType, poems: Iterable[dict]) -> dict[str, str]:
+def unused_tones(book: RhymeBook, poems: Iterable[dict]) -> dict[str, str]:
     """The characters that have both tones of which poets use but one, under the tone that they do not use.
 
     Counted where the tone is plain: in poems that keep all the rules and would not if it were the other.
     """
     uses, opposite = defaultdict(Counter), {"平": "月", "仄": "春"}
     for poem in poems:
-        if not prosody.FORMS[poem["form"]].regulated or not (judged := prosody.check(poem["text"], poem["form"])).ok:
+        if not FORMS[poem["form"]].regulated or not (judged := check(poem["text"], poem["form"], book)).ok:
             continue
         for number, line in enumerate(judged.lines[1:], 1):  # the first may rhyme or not, which leaves its end open
             for place, (char, wanted) in enumerate(zip(line.text, line.expected, strict=True)):
-                if prosody.tone(char) == prosody.EITHER and wanted in opposite:
+                if book.tone(char) == EITHER and wanted in opposite:
                     other = line.text[:place] + opposite[wanted] + line.text[place + 1 :]
                     lines = [*poem["lines"][:number], other, *poem["lines"][number + 1 :]]
-                    uses[char][wanted] += not prosody.check("\n".join(lines), poem["form"]).ok
+                    uses[char][wanted] += not check("\n".join(lines), poem["form"], book).ok
     enough = {char: count for char, count in uses.items() if count.total() >= ENOUGH_USES}
     return {
         wanted: "".join(sorted(c for c, n in enough.items() if n[wanted] <= RARE_SHARE * n.total()))
@@ -229,10 +228,10 @@ def unused_tones(prosody: ModuleType, poems: Iterable[dict]) -> dict[str, str]:
     }
 
 
-def report(prosody: ModuleType, poems: list[dict]) -> str:
+def report(book: RhymeBook, poems: list[dict]) -> str:
     """How much of the corpus the table covers, and how its regulated verse fares under it."""
     counts = Counter(char for poem in poems for line in poem["lines"] for char in line)
-    unknown = {char: count for char, count in counts.items() if not prosody.readings(char)}
+    unknown = {char: count for char, count in counts.items() if not book.readings(char)}
     often = sum(count >= 10 for count in unknown.values())
     lines = [
         f"{len(counts)} characters in the corpus, {len(unknown)} of them unknown, {often} of these ten times or more; "
@@ -240,9 +239,9 @@ def report(prosody: ModuleType, poems: list[dict]) -> str:
         "form   poems  one group  one level group  clean  faults, in how many poems",
     ]
     for form in ("五绝", "七绝", "五律", "七律"):
-        judged = [prosody.check(poem["text"], form) for poem in poems if poem["form"] == form]
-        one = [p for p in judged if all(p.rhyme_group in prosody.readings(line.text[-1]) for line in p.lines[1::2])]
-        level = sum(prosody.RHYME_GROUPS[p.rhyme_group].level for p in one)
+        judged = [check(poem["text"], form, book) for poem in poems if poem["form"] == form]
+        one = [p for p in judged if all(p.rhyme_group in book.readings(line.text[-1]) for line in p.lines[1::2])]
+        level = sum(book.groups[p.rhyme_group].level for p in one)
         faults = Counter(name for p in judged for name in {v.name for v in p.violations})
         shares = [f"{share / len(judged):.1%}" for share in (len(one), level, sum(p.ok for p in judged))]
         told = " ".join(f"{name} {count}" for name, count in faults.most_common())
@@ -259,13 +258,12 @@ def main(argv: list[str] | None = None) -> int:
     counts = count_glyphs(read_raw(options.source or fetch()))
     found = build(book, read_guangyun(), [name for _, name in groups], counts)
     poems = [row for split in sorted(options.corpus.glob("*.parquet")) for row in pq.read_table(split).to_pylist()]
-    # The judge reads the table when it is loaded; what poets do not use is told by the judge with every reading.
+    # What poets do not use is told by the judge with every reading.
     write(groups, found, {})
-    prosody = reload(import_module("tang_rnn.prosody"))
-    unused = unused_tones(prosody, poems)
+    unused = unused_tones(RhymeBook(PINGSHUI.name, OUT, PINGSHUI.neighbours), poems)
     write(groups, found, unused)
-    prosody = reload(prosody)
-    print(*(f"never {wanted}: {chars}" for wanted, chars in unused.items()), report(prosody, poems), sep="\n")
+    book = RhymeBook(PINGSHUI.name, OUT, PINGSHUI.neighbours)
+    print(*(f"never {wanted}: {chars}" for wanted, chars in unused.items()), report(book, poems), sep="\n")
     return 0
 
 

@@ -1,7 +1,7 @@
 """What the program says, once: a file of words for each language.
 
 A file has sections: "names" (what options are called in a sentence), "faults" (what a user can put right), "judge"
-(what :func:`tang_rnn.prosody.check` finds) and "page". A sentence has its fields in braces. A further language is one
+(what :func:`tang_rnn.verse.check` finds) and "page". A sentence has its fields in braces. A further language is one
 more file with the same keys; a wording is changed here, never in code.
 """
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tang_rnn.forms import FORM_TOKENS, FORMS, classify, split_lines
+from tang_rnn.verse import FORM_TOKENS, FORMS, classify, split_lines
 
 
 def test_each_form_is_consistent():

@@ -54,6 +54,17 @@ FORMS: dict[str, Form] = {
 FORM_TOKENS: tuple[str, ...] = tuple(dict.fromkeys(form.token for form in FORMS.values()))
 
 
+def get_form(name: str) -> Form:
+    """The form of this name.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in FORMS:
+        raise ValueError(f"no form {name!r}; there are {' '.join(FORMS)}")
+    return FORMS[name]
+
+
 def split_lines(text: str) -> list[str]:
     """The lines of a poem, marks and white space dropped: ``"春眠，啼鸟。"`` gives ``["春眠", "啼鸟"]``.
 
@@ -64,7 +75,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def classify(lines: list[str]) -> Form:
-    """The form of a poem by the length and number of its lines alone; tones are :mod:`tang_rnn.prosody`'s."""
+    """The form of a poem by the length and number of its lines alone; tones are :mod:`.judge`'s."""
     lengths = {len(line) for line in lines}
     if lengths not in ({5}, {7}):
         return FORMS["杂言"]

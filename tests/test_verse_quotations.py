@@ -7,7 +7,7 @@ import pytest
 
 from tang_rnn.cli import main as command
 from tang_rnn.poet import Poem
-from tang_rnn.quotations import INDEX, LineIndex
+from tang_rnn.verse.quotations import INDEX, LineIndex
 from training.quotations import main as build
 
 
