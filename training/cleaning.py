@@ -9,7 +9,7 @@ from pathlib import Path
 
 import opencc
 
-from tang_rnn.verse import COMMA, STOP, classify
+from tang_rnn.verse import COMMA, FORMS, STOP, classify
 
 VARIANTS = Path(__file__).parent / "corpus" / "variants.tsv"
 
@@ -110,6 +110,11 @@ def is_regular(lines: list[str]) -> bool:
     return len(lines) % 2 == 0 and len({len(line) for line in lines}) == 1
 
 
+def crosses(marks: list[str]) -> bool:
+    """Whether sentences end where couplets do not, as in a 词 of even lines: 浣溪沙 has three lines a half."""
+    return STOP in marks[0::2] and COMMA in marks[1::2]
+
+
 def mend(lines: list[str]) -> list[str] | None:
     """Lines with the commas that the source lost put back, where that makes couplets of five or seven; else None."""
     for length in (5, 7):
@@ -138,35 +143,51 @@ def clean_poet(name: str, variants: dict[str, str]) -> str:
     return KNOWN_AS.get(name) or re.sub(r"^.*皇帝(?=.)", "", name)
 
 
-def clean(raw: dict, variants: dict[str, str]) -> tuple[dict | None, str]:
-    """A raw poem as a row and "", or None and the reason why it is dropped."""
+def clean(
+    raw: dict,
+    variants: dict[str, str],
+    min_lines: int = MIN_LINES,
+    max_line: int = MAX_LINE,
+    edition: bool = True,
+) -> tuple[dict | None, str]:
+    """A raw poem as a row and "", or None and the reason why it is dropped.
+
+    Args:
+        raw: its title, author and paragraphs.
+        min_lines, max_line: the fewest lines it may have, and the most characters a line.
+        edition: it is a printed edition's: its notes are an editor's, who may have left a part of the poem in them or
+            called it a fragment, and whose marks say little.
+    """
     source = re.sub(r"\s", "", "".join(raw["paragraphs"]))
     bare = strip_notes(source)
     edited = bare != source or bool(NOTE_NUMBER.search(source))
     bare = QUOTES.sub("", bare)
     if not bare.strip(SOURCE_MARKS):
         return None, "empty"
-    if FRAGMENT.search(raw["title"]):
+    if edition and FRAGMENT.search(raw["title"]):
         return None, "fragment"
     if LACUNA.search(bare):
         return None, "lacuna"
     lines, marks = split_verse(simplify(bare, variants))
     if mended := mend(lines):
         lines = mended
-    if is_regular(lines):
+    form = classify(lines).name
+    if not edition and not mended and is_regular(lines) and crosses(marks):
+        form = FORMS["杂言"].name
+    elif is_regular(lines):
         marks = [COMMA, STOP] * (len(lines) // 2)
-    elif edited or any(bracket in bare for bracket in "（）〖〗"):
+    elif edition and edited or any(bracket in bare for bracket in "（）〖〗"):
         return None, "annotation"
     if not all(ONLY_HAN.fullmatch(line) for line in lines):
         return None, "other characters"
-    if len(lines) < MIN_LINES:
+    if len(lines) < min_lines:
         return None, "too short"
-    if max(map(len, lines)) > MAX_LINE:
+    if max(map(len, lines)) > max_line:
         return None, "prose"
     row = {
         "text": "".join(line + mark for line, mark in zip(lines, marks, strict=True)),
         "lines": lines,
-        "form": classify(lines).name,
+        "form": form,
         "poet": clean_poet(raw["author"], variants),
         "title": clean_title(raw["title"], variants),
     }

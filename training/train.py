@@ -38,8 +38,8 @@ from transformers import GenerationConfig, Trainer, TrainerCallback, TrainingArg
 from transformers.trainer_callback import ExportableState
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
+from tang_rnn.faults import first_line
 from tang_rnn.modeling_tang_rnn import written_beside
-from tang_rnn.poet import first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import STOP
 
