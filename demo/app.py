@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -22,15 +21,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 DEMO = Path(__file__).resolve().parent
+if str(DEMO) not in sys.path:  # loaded by another program
+    sys.path.insert(0, str(DEMO))
 if not find_spec("tang_rnn"):  # run from a checkout that is not installed
     sys.path.insert(0, str(DEMO.parent))
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
+from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
-from starlette.routing import Mount  # noqa: E402
-from starlette.staticfiles import StaticFiles  # noqa: E402
 
 import tang_rnn  # noqa: E402
 from tang_rnn import TangPoet, verse  # noqa: E402
@@ -39,7 +39,6 @@ from tang_rnn.poet import CELLS, PRETRAINED, Poem, to_traditional  # noqa: E402
 from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
 
-STATIC = DEMO / "static"
 Cell = Literal["lstm", "gru", "rnn"]
 FormName = Literal["五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""]
 
@@ -366,6 +365,22 @@ def facts() -> dict:
     }
 
 
+def poem_of_link(parameters: dict[str, str]) -> dict | None:
+    """The poem that a link of Write asks for by its seed, as :func:`write` gives it."""
+    if not parameters.get("seed", "").isdecimal():
+        return None
+    names = ("opening", "cell", "form", "rhyme", "poet", "title")
+    given = {name: parameters[name] for name in names if name in parameters}
+    try:
+        given |= {"seed": int(parameters["seed"]), "regulated": parameters.get("regulated") != "0"}
+        *_, poem = write(**given, temperature=float(parameters.get("temperature", 0.8)))
+    except (Refusal, ValueError):
+        return None
+    traditional = poem["traditional"] if parameters.get("script") == "t" else {}
+    return poem | traditional
+
+
+MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
 THEME = gr.themes.Base(
     primary_hue="red", neutral_hue="stone", font=["Tang", "Songti SC", "serif"], font_mono=["monospace"]
 ).set(
@@ -375,49 +390,6 @@ THEME = gr.themes.Base(
     body_text_color_dark="#e8dfcd",
 )
 MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
-TITLE = "一字成诗 · A poem from one character"
-HEAD = f"""
-<meta name="description" content="Type one character; an RNN, LSTM or GRU goes on to a Tang poem by the rules.">
-<meta property="og:title" content="{TITLE}">
-<meta property="og:type" content="website">
-<meta property="og:description" content="写一个字，循环神经网络接着写成一首诗。An RNN, LSTM or GRU writes a Tang poem.">
-<link rel="icon" href="tang/seal.svg" type="image/svg+xml">
-<link rel="preload" href="tang/font/tang.woff2" as="font" type="font/woff2" crossorigin>
-<link rel="modulepreload" href="tang/page.js">
-<link rel="stylesheet" href="tang/font/font.css"><link rel="stylesheet" href="tang/page.css">
-"""
-
-
-class Head:
-    """ASGI middleware: the page arrives with its own head, so that it has its looks before Gradio's scripts run.
-
-    ``launch(head=...)`` is put in by those scripts, too late for a first paint and for the preview of a shared link,
-    which would show Gradio's.
-    """
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].strip("/"):
-            return await self.app(scope, receive, send)
-        start, body = {}, b""
-
-        async def rewrite(message):
-            nonlocal start, body
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            body += message.get("body", b"")
-            if message.get("more_body"):
-                return
-            body = re.sub(rb'<meta\s+(property="og:|name="twitter:)[^>]*>', b"", body)
-            body = body.replace(b"</head>", HEAD.encode() + b"</head>", 1)
-            headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
-            await send(start | {"headers": [*headers, (b"content-length", str(len(body)).encode())]})
-            await send({"type": "http.response.body", "body": body})
-
-        await self.app(scope, receive, rewrite)
 
 
 def build() -> gr.Blocks:
@@ -441,8 +413,8 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     """Launches the page; keyword arguments go to ``gr.Blocks.launch``."""
     settings = {
         "app_kwargs": {
-            "routes": [Mount("/tang", StaticFiles(directory=STATIC))],
-            "middleware": [Middleware(Head)],
+            "routes": routes(poem_of_link),
+            "middleware": [Middleware(Anywhere)],
         },
         "theme": THEME,
         "i18n": gr.I18n(**words()),

@@ -27,10 +27,11 @@ def load_app():
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Serves the page; gives its address."""
+def serving(**settings) -> Iterator[str]:
+    """Serves the page; gives its address. Settings go to ``launch``."""
     blocks = load_app().build()
-    load_app().launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    settings = {"server_name": "127.0.0.1", "server_port": free_port(), "quiet": True} | settings
+    load_app().launch(blocks, prevent_thread_lock=True, **settings)
     try:
         yield blocks.local_url
     finally:

@@ -1,28 +1,13 @@
-"""The page in a real browser: Chromium without a window, driven by Playwright.
+"""The page in a real browser: Chromium without a window, driven by Playwright."""
 
-Where Chromium is missing these tests are skipped; with CI=true they fail instead. CHROMIUM names another path to it.
-"""
-
-import os
 import re
-import shutil
 from urllib.parse import urlencode
 
 import pytest
+from browsers import PATIENCE, launched
+from page import serving
+from playwright.sync_api import Page, expect
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-if not CHROMIUM and os.environ.get("CI") != "true":
-    pytest.skip("Chromium is not installed (Debian: apt-get install chromium)", allow_module_level=True)
-if os.environ.get("CI") != "true":
-    for package in ("gradio", "playwright"):
-        pytest.importorskip(package, reason=f"{package} is not installed; it comes with the extra dev")
-
-from page import serving  # noqa: E402
-from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync"]
-PATIENCE = 30_000  # milliseconds for what a busy machine does slowly
 expect.set_options(timeout=PATIENCE)
 DONE = "[data-sheet=write] .signature .seal"
 
@@ -35,10 +20,8 @@ def url():
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The demo's endpoints as a program sees them, and what a stranger must not be able to do."""
 
 import asyncio
+import html
 import json
 import os
 import re
@@ -330,3 +331,60 @@ def test_the_environment_names_host_and_port():
             pytest.fail("the page did not come up")
         finally:
             server.terminate()
+
+
+# -- links ------------------------------------------------------------------------------------------------------------
+
+VERSE = "春草黄鹂啭，幽人白露晞。欲知行客处，谁见暮云归。"
+
+
+def _tag(page: str, name: str) -> str:
+    return html.unescape(re.search(rf'<meta (?:property|name)="{name}" content="([^"]*)"', page)[1])
+
+
+def test_a_robot_that_opens_a_link_sees_the_poem(url):
+    page = httpx.get(url, params={"opening": "春", "seed": 1, "title": "晓", "text": VERSE}).text
+    assert _tag(page, "og:description") == _tag(page, "twitter:description") == VERSE
+    assert _tag(page, "og:title").startswith("晓") and "<title>晓" in page
+    image = _tag(page, "og:image")
+    assert image.startswith(url) and _tag(page, "twitter:card") == "summary_large_image"
+    picture = httpx.get(image)
+    size = tuple(int.from_bytes(picture.content[at : at + 4]) for at in (16, 20))
+    assert picture.headers["content-type"] == "image/png" and size == (1200, 630)
+    assert picture.content != httpx.get(f"{url}tang/card.png").content
+    assert page.count('property="og:title"') == 1 and "gradio.app" not in page  # Gradio's own tags are gone
+
+
+def test_a_link_without_the_text_is_drawn_from_what_it_asks(url):
+    asked = {"opening": "春", "seed": 7, "form": "五绝", "cell": "gru"}
+    text = load_app().poet_of("gru").write("春", form="五绝", regulated=True, temperature=0.8, seed=7).text
+    drawn = httpx.get(f"{url}tang/card.png", params=asked).content
+    assert drawn == httpx.get(f"{url}tang/card.png", params=asked | {"text": text}).content
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        {"text": '"><script>alert(1)</script>'},
+        {"text": "春" * 401},
+        {"opening": '"><b>', "title": "<b>"},
+        {"text": "ad!"},
+    ],
+)
+def test_a_hostile_link_has_a_harmless_preview(url, evil):
+    page = httpx.get(url, params=evil).text
+    assert "<script>alert" not in page and '"><b>' not in page and _tag(page, "og:image").startswith(url)
+    assert _tag(page, "og:description") == _tag(httpx.get(url).text, "og:description")
+
+
+def test_what_no_card_can_show_is_refused(url):
+    for asked in ({"shape": "poster"}, {"text": "春" * 60}, {"text": VERSE, "cell": "cnn"}):
+        assert httpx.get(f"{url}tang/card.png", params=asked).status_code == 400
+
+
+def test_the_page_is_packed_and_asks_whether_it_is_new(url):
+    answer = httpx.get(url, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip" and int(answer.headers["content-length"]) < len(answer.text) / 3
+    assert httpx.get(f"{url}tang/page.js").headers["cache-control"] == "no-cache"
+    manifest = httpx.get(f"{url}tang/manifest.json").json()
+    assert all(httpx.get(f"{url}tang/{icon['src']}").status_code == 200 for icon in manifest["icons"])

@@ -8,8 +8,7 @@ export class Refusal extends Error {}
  * Rejects with a Refusal whose message is English, or one of the keys "busy", "offline", "broken".
  */
 export async function call(name, args, onPiece = () => {}, signal = undefined) {
-  const { root = "", api_prefix = "" } = window.gradio_config ?? {};
-  const url = new URL(root || ".", document.baseURI).pathname.replace(/\/$/, "") + `${api_prefix}/call/${name}`;
+  const url = new URL(`gradio_api/call/${name}`, document.baseURI).href;
   let answer;
   try {
     answer = await fetch(url, {
