@@ -16,6 +16,8 @@ from transformers import (
     pipeline,
 )
 
+from tang_rnn import modeling_tang_rnn
+
 LINES = [poem[:length] for poem, length in zip(POEMS, (1, 5, 9), strict=True)]
 # Undoes the sampling options of generation_config.json.
 GREEDY = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "suppress_tokens": None}
@@ -111,13 +113,18 @@ def test_embeddings_in_place_of_tokens(model, batch):
     assert torch.equal(output, from_tokens)
 
 
-@pytest.mark.parametrize("mode", ["greedy", "beam search"])
-def test_a_poem_goes_on_from_a_returned_past_state(model, batch, mode):
+def returned_past(output):
+    """The past state that generate returned, which transformers calls past_key_values up to 5.23."""
+    return copy.deepcopy(output.cache if "cache" in output else output.past_key_values)
+
+
+@pytest.mark.parametrize("name", ["cache", "cache_params"])
+def test_a_poem_goes_on_from_a_returned_past_state(model, batch, name):
     """The last token has not been read yet: it is what the state goes on with."""
     options = MODES["greedy"] | {"eos_token_id": None}
     first = generate(model, **batch, **options | {"max_new_tokens": 5}, return_dict_in_generate=True)
-    past = copy.deepcopy(first.past_key_values)
-    rest = generate(model, first.sequences[:, -1:], cache_params=past, **options | {"max_new_tokens": 7})
+    past = {name: returned_past(first)}
+    rest = generate(model, first.sequences[:, -1:], **past, **options | {"max_new_tokens": 7})
     whole = generate(model, **batch, **options)
     assert torch.equal(torch.cat([first.sequences[:, :-1], rest], 1), whole)
 
@@ -127,15 +134,36 @@ def test_a_poem_goes_on_from_a_returned_past_state(model, batch, mode):
     text = torch.cat([first.sequences, batch.input_ids[:, -1:]], 1)
     expected = generate(model, text, attention_mask=mask, **options)[:, text.shape[1] :]
     for given in (mask, mask[:, -2:], None):
-        past = copy.deepcopy(first.past_key_values)
-        output = generate(model, more, attention_mask=given, cache_params=past, **options)
+        past = {name: returned_past(first)}
+        output = generate(model, more, attention_mask=given, **past, **options)
         assert torch.equal(output[:, 2:], expected)
 
 
+@pytest.mark.parametrize("mode", ["greedy", "beam search", "several of a beam"])
+def test_many_poems_go_on_from_one_past_state(model, batch, mode):
+    """A state of as many rows as there are openings serves all the beams of each."""
+    options = MODES[mode] | {"eos_token_id": None}
+    first = generate(model, **batch, **MODES["greedy"] | {"max_new_tokens": 5}, return_dict_in_generate=True)
+    read = first.sequences.shape[1]
+    mask = torch.cat([batch.attention_mask, torch.ones(3, read - batch.input_ids.shape[1], dtype=torch.long)], 1)
+    whole = generate(model, first.sequences, attention_mask=mask, **options)
+    rest = generate(model, first.sequences[:, -1:], cache=returned_past(first), **options)
+    assert torch.equal(rest[:, 1:], whole[:, read:])
+
+
 def test_a_past_state_is_not_read_twice(model, batch):
-    past = model(**batch, use_cache=True).cache_params
+    past = model(**batch, use_cache=True).cache
     with pytest.raises(ValueError, match="use_cache=True"):
-        generate(model, batch.input_ids[:, -1:], cache_params=past, use_cache=False, **GREEDY)
+        generate(model, batch.input_ids[:, -1:], cache=past, use_cache=False, **GREEDY)
+
+
+def test_a_release_that_does_not_find_the_past_state_still_writes(model, batch, monkeypatch):
+    """transformers has renamed the state before. Where it looks for another name the text is read anew, with a word."""
+    expected, said = generate(model, **batch, **GREEDY), []
+    monkeypatch.setattr(modeling_tang_rnn.PastStateOutput, "NAMES", ())
+    monkeypatch.setattr(modeling_tang_rnn.logger, "warning_once", said.append)
+    assert torch.equal(generate(model, **batch, **GREEDY), expected)
+    assert "does not hand on the past state" in said[0]
 
 
 def test_what_needs_to_take_steps_back_is_refused(model, batch):

@@ -32,7 +32,7 @@ def test_states_equal_the_models(poet):
         expected = output.hidden_states[layer + 1][0, -len(POEM) :]
         torch.testing.assert_close(reading.states["h"][layer], expected, rtol=1e-5, atol=1e-6)
         for number, name in enumerate(reading.states):
-            last = output.cache_params.layers[layer].recurrent_states[number][0]
+            last = output.cache.layers[layer].recurrent_states[number][0]
             torch.testing.assert_close(reading.states[name][layer, -1], last, rtol=1e-5, atol=1e-6)
 
 

@@ -55,7 +55,7 @@ def test_a_size_below_one_is_refused(size):
 
 
 def test_a_cell_has_the_states_that_its_layer_has(cell):
-    cache = make(cell)(torch.tensor([[1]])).cache_params
+    cache = make(cell)(torch.tensor([[1]])).cache
     assert len(states(cache)) == LAYERS * TangRNNConfig(cell_type=cell).number_of_states
     assert len(states(cache)) == (2 * LAYERS if cell == "lstm" else LAYERS)
     assert all(state.shape == (1, H) for state in states(cache))
@@ -83,13 +83,25 @@ def test_steps_one_by_one_are_the_whole_at_once(network, ids):
     whole = network(ids)
     past, logits = None, []
     for step in ids.split(1, 1):
-        output = network(step, cache_params=past)
-        past = output.cache_params
+        output = network(step, cache=past)
+        past = output.cache
         logits.append(output.logits)
     torch.testing.assert_close(torch.cat(logits, 1), whole.logits)
-    torch.testing.assert_close(states(past), states(whole.cache_params))
-    parts = network(ids[:, 3:], cache_params=network(ids[:, :3]).cache_params)
+    torch.testing.assert_close(states(past), states(whole.cache))
+    parts = network(ids[:, 3:], cache=network(ids[:, :3]).cache)
     torch.testing.assert_close(parts.logits, whole.logits[:, 3:])
+
+
+def test_the_past_state_has_three_names(network, ids):
+    """Its own, that of transformers since 5.24 and that of older releases, also as an argument."""
+    output = network(ids[:, :3])
+    assert output.cache is output.cache_params is output.past_state is output["cache"] is output["cache_params"]
+    assert "cache" in output and "cache_params" in output and output.get("cache") is output.past_state
+    assert list(output.keys()) == ["logits", "past_state"]
+    without = network(ids[:, :3], use_cache=False)
+    assert without.cache is None and "cache" not in without and without.get("cache", 1) == 1
+    expected = network(ids[:, 3:], cache=network(ids[:, :3]).cache).logits
+    assert torch.equal(network(ids[:, 3:], cache_params=output.past_state).logits, expected)
 
 
 MASKS = {
@@ -107,15 +119,15 @@ def test_padding_is_as_if_it_were_not_there(network, ids, side, continued):
     before = ids.flip(0)
 
     def past(rows=slice(None)):
-        return network(before[rows]).cache_params if continued else None
+        return network(before[rows]).cache if continued else None
 
-    padded = network(ids, attention_mask=mask, cache_params=past(), use_cache=True, output_hidden_states=True)
+    padded = network(ids, attention_mask=mask, cache=past(), use_cache=True, output_hidden_states=True)
     for row, kept in enumerate(mask.bool()):
-        got = [state[row : row + 1] for state in states(padded.cache_params)]
+        got = [state[row : row + 1] for state in states(padded.cache)]
         if kept.any():
-            alone = network(ids[row : row + 1, kept], cache_params=past([row]), output_hidden_states=True)
+            alone = network(ids[row : row + 1, kept], cache=past([row]), output_hidden_states=True)
             torch.testing.assert_close(padded.logits[row : row + 1, kept], alone.logits)
-            torch.testing.assert_close(got, states(alone.cache_params))
+            torch.testing.assert_close(got, states(alone.cache))
             for hidden, expected in zip(padded.hidden_states, alone.hidden_states, strict=True):
                 torch.testing.assert_close(hidden[row : row + 1, kept], expected)
         else:  # nothing was read: the state is what it was, or that of a beginning
@@ -287,8 +299,8 @@ def test_compiled_steps(network, ids):
     past = compiled_past = None
     with torch.no_grad():
         for step in ids.split(1, 1):
-            output, expected = compiled(step, cache_params=compiled_past), network(step, cache_params=past)
-            compiled_past, past = output.cache_params, expected.cache_params
+            output, expected = compiled(step, cache=compiled_past), network(step, cache=past)
+            compiled_past, past = output.cache, expected.cache
             torch.testing.assert_close(output.logits, expected.logits)
 
 
@@ -304,8 +316,8 @@ class Step(nn.Module):
         cache = Cache(layers=[LinearAttentionLayer(number) for _ in range(LAYERS)])
         for index, state in enumerate(past):
             cache.update_recurrent_state(state, *divmod(index, number))
-        output = self.model(input_ids, cache_params=cache, use_cache=True)
-        return output.logits, states(output.cache_params)
+        output = self.model(input_ids, cache=cache, use_cache=True)
+        return output.logits, states(output.cache)
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attributes")  # torch's own, about how nn.RNN keeps its weights
@@ -314,7 +326,7 @@ def test_exported_step(network, ids):
     with torch.no_grad():
         exported = torch.export.export(network, (), {"input_ids": step, "use_cache": False}).module()
         torch.testing.assert_close(exported(input_ids=step, use_cache=False).logits, network(step).logits)
-        past = states(network(ids).cache_params)
+        past = states(network(ids).cache)
         expected = Step(network)(step, [state.clone() for state in past])
         exported = torch.export.export(Step(network), (step, past)).module()
         torch.testing.assert_close(exported(step, past), expected)

@@ -22,9 +22,11 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache, LinearAttentionLayer
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, logging
 
 from .configuration_tang_rnn import TangRNNConfig
+
+logger = logging.get_logger(__name__)
 
 # A new cell is one entry here and one in configuration_tang_rnn: torch's layer, the function beneath it that takes the
 # weights as arguments (DropConnect needs that), and the one for a single step.
@@ -35,33 +37,60 @@ CELLS = {
 }
 
 
+class PastStateOutput(ModelOutput):
+    """An output whose `past_state` is found as `cache` too, and as `cache_params`.
+
+    `generate` looks for a state under the second name up to transformers 5.23 and under the first since; the field has
+    a third, because the names that transformers once had for it are not free: 5.24 renames them where they are given.
+    """
+
+    NAMES = ("cache", "cache_params")
+
+    @property
+    def cache(self) -> Cache | None:
+        return self.past_state
+
+    @property
+    def cache_params(self) -> Cache | None:
+        return self.past_state
+
+    def __contains__(self, key):
+        return super().__contains__("past_state" if key in self.NAMES else key)
+
+    def __getitem__(self, key):
+        return super().__getitem__("past_state" if key in self.NAMES else key)
+
+    def get(self, key, default=None):
+        return super().get("past_state" if key in self.NAMES else key, default)
+
+
 @dataclass
-class TangRNNOutput(ModelOutput):
+class TangRNNOutput(PastStateOutput):
     """
     Attributes:
         last_hidden_state (`torch.FloatTensor` of shape `(B, T, E)`): what the output layer is applied to.
-        cache_params (`Cache`): the past state after the last step, to be passed to the next call.
+        past_state (`Cache`): the past state after the last step, to be passed to the next call as `cache`.
         hidden_states (`tuple(torch.FloatTensor)`): the embedding `(B, T, E)` and each layer's output `(B, T, H)`.
     """
 
     last_hidden_state: torch.FloatTensor | None = None
-    cache_params: Cache | None = None
+    past_state: Cache | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
 
 
 @dataclass
-class TangRNNCausalLMOutput(ModelOutput):
+class TangRNNCausalLMOutput(PastStateOutput):
     """
     Attributes:
         loss (`torch.FloatTensor` of shape `()`): mean cross entropy in nats, when labels were given.
         logits (`torch.FloatTensor` of shape `(B, T, V)`): None where `return_logits=False` asked for the loss alone.
-        cache_params (`Cache`): the past state after the last step, to be passed to the next call.
+        past_state (`Cache`): the past state after the last step, to be passed to the next call as `cache`.
         hidden_states (`tuple(torch.FloatTensor)`): the embedding `(B, T, E)` and each layer's output `(B, T, H)`.
     """
 
     loss: torch.FloatTensor | None = None
     logits: torch.FloatTensor | None = None
-    cache_params: Cache | None = None
+    past_state: Cache | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
 
 
@@ -306,20 +335,23 @@ class TangRNNModel(TangRNNPreTrainedModel):
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
-        cache_params: Cache | None = None,
+        cache: Cache | None = None,
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        cache_params: Cache | None = None,
         **kwargs,
     ) -> TangRNNOutput | tuple:
         """
         Args:
             input_ids: (B, T), or inputs_embeds: (B, T, E), not both.
             attention_mask: (B, T), 0 where a position is padding, on whichever side: it leaves the state as it is.
-            cache_params: the past state as an earlier call returned it; it is updated in place.
+            cache: the past state as an earlier call returned it; it is updated in place.
             use_cache: whether to return the past state (default: config.use_cache, but not while training).
+            cache_params: another name of cache, which transformers had up to 5.23.
         """
         config = self.config
+        cache = cache_params if cache is None else cache
         use_cache = use_cache if use_cache is not None else (config.use_cache and not self.training)
         return_dict = return_dict if return_dict is not None else config.return_dict
         if output_hidden_states is None:
@@ -328,10 +360,8 @@ class TangRNNModel(TangRNNPreTrainedModel):
             raise ValueError("You must specify exactly one of input_ids or inputs_embeds")
         if inputs_embeds is None:
             inputs_embeds = self.embed(input_ids)
-        if use_cache and cache_params is None:
-            cache_params = Cache(
-                layers=[LinearAttentionLayer(config.number_of_states) for _ in range(config.num_hidden_layers)]
-            )
+        if use_cache and cache is None:
+            cache = Cache(layers=[LinearAttentionLayer(config.number_of_states) for _ in self.layers])
 
         x = locked_dropout(inputs_embeds, config.input_dropout, self.training)
         lengths = order = empty = None
@@ -350,15 +380,15 @@ class TangRNNModel(TangRNNPreTrainedModel):
         for index, layer in enumerate(self.layers):
             if index:
                 x = locked_dropout(x, config.hidden_dropout, self.training)
-            state = self._past_state(cache_params, index, x)
+            state = self._past_state(cache, index, x)
             x, new_state = layer(x, state, lengths)
-            if cache_params is not None:
+            if cache is not None:
                 if empty is not None and empty.any():
                     old = state or tuple(torch.zeros_like(tensor) for tensor in new_state)
                     new_state = tuple(torch.where(empty, o, n) for o, n in zip(old, new_state))
                 for number, tensor in enumerate(new_state):
-                    cache_params.update_recurrent_state(tensor[0], index, number)
-                    cache_params.layers[index].has_previous_state[number] = True
+                    cache.update_recurrent_state(tensor[0], index, number)
+                    cache.layers[index].has_previous_state[number] = True
             if output_hidden_states:
                 all_hidden_states += (x if back is None else x.gather(1, back[..., None].expand_as(x)),)
         x = self.projection(x)
@@ -366,16 +396,17 @@ class TangRNNModel(TangRNNPreTrainedModel):
             x = x.gather(1, back[..., None].expand_as(x))
         x = locked_dropout(x, config.output_dropout, self.training)
 
-        cache_params = cache_params if use_cache else None
+        cache = cache if use_cache else None
         if not return_dict:
-            return tuple(value for value in (x, cache_params, all_hidden_states) if value is not None)
-        return TangRNNOutput(last_hidden_state=x, cache_params=cache_params, hidden_states=all_hidden_states)
+            return tuple(value for value in (x, cache, all_hidden_states) if value is not None)
+        return TangRNNOutput(last_hidden_state=x, past_state=cache, hidden_states=all_hidden_states)
 
-    def _past_state(self, cache_params: Cache | None, index: int, x: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+    def _past_state(self, cache: Cache | None, index: int, x: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
         """The layer's past state as torch's layers take it, tensors (1, B, H), or None at the beginning."""
-        if cache_params is None or cache_params.get_recurrent_state(index) is None:
+        if cache is None or not cache.has_previous_state(index):
             return None
-        state = tuple(cache_params.get_recurrent_state(index, n)[None] for n in range(self.config.number_of_states))
+        states = cache.layers[index].recurrent_states
+        state = tuple(states[number][None] for number in range(self.config.number_of_states))
         # cuDNN and autograd keep what they are given, and the cache is written in place: hand them a copy.
         return tuple(tensor.to(x.dtype, copy=torch.is_grad_enabled()) for tensor in state)
 
@@ -393,40 +424,57 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
-        # The past is a state, not keys and values: the model makes its own cache and hands it on as cache_params.
+        # The past is a state, not keys and values: the model makes its own cache.
         return False
 
     def prepare_inputs_for_generation(
         self,
         input_ids,
         inputs_embeds=None,
+        cache=None,
         cache_params=None,
         use_cache=None,
         attention_mask=None,
         is_first_iteration=False,
         **kwargs,
     ):
-        """A `cache_params` given to `generate` is the past that `input_ids` follow: it is read on from there.
+        """A `cache` given to `generate` is the past that `input_ids` follow: it is read on from there.
 
         As in `forward`, what the state has seen is not passed again. The last token `generate` returned has not been
-        read yet, so a poem goes on with `generate(output.sequences[:, -1:], cache_params=output.past_key_values)`.
+        read yet, so a poem goes on with `generate(output.sequences[:, -1:], cache=output.cache)`; up to transformers
+        5.23 what `generate` returned calls it `past_key_values`.
 
         Raises:
-            ValueError: a past state with `use_cache=False`, which would read the new tokens again at every step.
+            ValueError: a past state with `use_cache=False`, which would read the new tokens again at every step; or
+                embeddings without one, which cannot be read again.
         """
-        if cache_params is not None and not use_cache:
-            raise ValueError("cache_params needs use_cache=True: the past state is updated at every step")
+        cache = cache_params if cache is None else cache
+        if cache is not None and not use_cache:
+            raise ValueError("cache needs use_cache=True: the past state is updated at every step")
+        if cache is None and not is_first_iteration:
+            # Either there shall be none, or this release of transformers does not find it in the output under any of
+            # its names: then the whole text is read again, which takes longer, and the poem is the same.
+            kwargs["next_sequence_length"] = None
+            if inputs_embeds is not None:
+                raise ValueError("inputs_embeds need use_cache=True: only the tokens that follow are read again")
+            if use_cache:
+                logger.warning_once("This release of transformers does not hand on the past state: update tang_rnn")
         inputs = super().prepare_inputs_for_generation(
             input_ids,
             inputs_embeds=inputs_embeds,
-            cache_params=cache_params,
             use_cache=use_cache,
             attention_mask=attention_mask,
             is_first_iteration=is_first_iteration,
             **kwargs,
         )
-        if cache_params is not None and not is_first_iteration:
-            inputs["attention_mask"] = None  # the new character is never padding
+        if cache is not None:
+            inputs["cache"] = cache
+            if not is_first_iteration:
+                inputs["attention_mask"] = None  # the new character is never padding
+            elif 0 < (rows := cache.layers[0].recurrent_states[0].shape[0]) < len(input_ids):
+                # one past for all beams, or for all poems that begin with it
+                every = torch.arange(rows, device=self.device).repeat_interleave(len(input_ids) // rows)
+                cache.reorder_cache(every)
         return inputs
 
     def forward(
@@ -434,7 +482,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
-        cache_params: Cache | None = None,
+        cache: Cache | None = None,
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
@@ -442,6 +490,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         logits_to_keep: int | torch.Tensor = 0,
         return_logits: bool = True,
         num_items_in_batch: torch.Tensor | int | None = None,
+        cache_params: Cache | None = None,
         **kwargs,
     ) -> TangRNNCausalLMOutput | tuple:
         """
@@ -460,7 +509,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
-            cache_params=cache_params,
+            cache=cache_params if cache is None else cache,
             use_cache=use_cache,
             output_hidden_states=output_hidden_states,
             return_dict=True,
@@ -485,10 +534,10 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             loss = total / (counted.sum() if num_items_in_batch is None else num_items_in_batch)
 
         if not return_dict:
-            values = (loss, logits, outputs.cache_params, outputs.hidden_states)
+            values = (loss, logits, outputs.past_state, outputs.hidden_states)
             return tuple(value for value in values if value is not None)
         return TangRNNCausalLMOutput(
-            loss=loss, logits=logits, cache_params=outputs.cache_params, hidden_states=outputs.hidden_states
+            loss=loss, logits=logits, past_state=outputs.past_state, hidden_states=outputs.hidden_states
         )
 
 
