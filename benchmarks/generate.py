@@ -30,7 +30,7 @@ from transformers.utils import logging
 
 from benchmarks import machine
 from tang_rnn import TangPoet
-from tang_rnn.poet import LARGEST_BATCH
+from tang_rnn.writing.search import LARGEST_BATCH
 
 STEPS = 32  # 七绝 behind 春: 27 characters, 4 marks, the end
 PROMPT = ("<七绝>", "春")

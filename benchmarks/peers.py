@@ -35,8 +35,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
+from tang_rnn.faults import first_line
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
-from tang_rnn.poet import first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, load_corpus
 from training.errors import CorpusError

@@ -35,9 +35,10 @@ from starlette.middleware import Middleware  # noqa: E402
 import tang_rnn  # noqa: E402
 from tang_rnn import TangPoet, verse  # noqa: E402
 from tang_rnn.inspection import inspect as look_inside  # noqa: E402
-from tang_rnn.poet import CELLS, PRETRAINED, Poem, to_traditional  # noqa: E402
+from tang_rnn.poet import CELLS, PRETRAINED  # noqa: E402
 from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
+from tang_rnn.writing.poem import Poem, to_traditional  # noqa: E402
 
 Cell = Literal["lstm", "gru", "rnn"]
 FormName = Literal["五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""]
@@ -221,7 +222,7 @@ def compare(
             writer, started = poet_of(cell), time.perf_counter()
             poem = writer.write(opening, seed=seed, **options)
             told = _told(poem, time.perf_counter() - started)
-            context, *_ = writer.told(options["form"], poem.poet, poem.title)
+            context, *_ = writer.reader.context(options["form"], poem.poet, poem.title)
             given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
             told["judged_by"] = {}
             for other in CELLS:
@@ -306,7 +307,7 @@ def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", 
     form = _choice(form, "form", get_args(FormName))
     title = _text(title, "title", LONGEST_TITLE)
     with _in_words():
-        context, *_ = reader.told(form, _text(poet, "poet", 8), title)
+        context, *_ = reader.reader.context(form, _text(poet, "poet", 8), title)
         reading = look_inside(reader, text, context)
     # Slow units first: those whose forget or update gate stays open, or, without gates, whose state changes least.
     keep = reading.gates.get("forget", reading.gates.get("update"))

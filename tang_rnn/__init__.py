@@ -3,10 +3,12 @@
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from .configuration_tang_rnn import TangRNNConfig
-from .constraints import RuleConflict, Rules, VerseConstraint
+from .faults import PoetError
 from .modeling_tang_rnn import TangRNNForCausalLM, TangRNNModel
-from .poet import Poem, PoetError, TangPoet
+from .poet import TangPoet
+from .rules import RuleConflict, Rules, VerseConstraint
 from .tokenization_tang_rnn import TangTokenizer
+from .writing.poem import Poem
 
 # What is saved carries the code files that define it, so that it loads where this package is not installed.
 TangRNNConfig.register_for_auto_class()

@@ -130,7 +130,7 @@ def _poems(arguments: argparse.Namespace, poet, seed: int, done: int = 0) -> Ite
     """The poems asked for without the first `done`, and on a terminal that shows none of them a progress bar."""
     from tqdm import tqdm
 
-    from tang_rnn.poet import LARGEST_BATCH, default_candidates
+    from tang_rnn.writing.search import LARGEST_BATCH, default_candidates
 
     hidden = arguments.out or not sys.stdout.isatty()
     candidates = arguments.candidates or default_candidates(arguments.regulated, arguments.pattern)

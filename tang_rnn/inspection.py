@@ -153,7 +153,7 @@ def _known(poet: TangPoet, text: str) -> str:
         raise PoetError("there is no poem to look into")
     for char in text:
         if char not in poet.vocabulary.ids:
-            close = poet.close_characters(char)
+            close = poet.reader.close_characters(char)
             hint = f"close to it are {' '.join(close)}" if close else "give the text of the poem only"
             raise PoetError(f"the model does not know {char!r} in the poem; {hint}")
     return text

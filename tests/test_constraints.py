@@ -6,8 +6,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM, TangTokenizer
-from tang_rnn.constraints import MAX_FREE_LINE, RuleConflict, Rules, VerseConstraint, Vocabulary
 from tang_rnn.poet import PRETRAINED
+from tang_rnn.rules import RuleConflict, Rules, VerseConstraint, Vocabulary
+from tang_rnn.rules.constraint import MAX_FREE_LINE
 from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP, check, patterns, split_lines
 
 

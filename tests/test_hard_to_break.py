@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from tang_rnn import PoetError, RuleConflict, TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer, verse
-from tang_rnn.constraints import Vocabulary
-from tang_rnn.poet import CELLS, PRETRAINED, to_traditional
+from tang_rnn.poet import CELLS, PRETRAINED
+from tang_rnn.rules import Vocabulary
 from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP
+from tang_rnn.writing.poem import to_traditional
 from training.train import export
 
 # The same examples every time; EXAMPLES=2000 in the environment looks further.

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from tang_rnn import PoetError, RuleConflict, TangPoet
-from tang_rnn.poet import CELLS, Sampling, rank
+from tang_rnn.poet import CELLS
 from tang_rnn.verse import FORMS, STOP, check
+from tang_rnn.writing.ranking import rank
+from tang_rnn.writing.sampling import Sampling
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,7 @@ def test_what_cannot_be_is_said_in_a_line(poet, options, words):
 
 def test_an_unknown_character_comes_with_close_ones(poet):
     """A character of the rhyme book that the poems never use is answered with others read alike."""
-    candidates = (char for char in map(chr, range(0x4E00, 0x9FA6)) if poet.close_characters(char))
+    candidates = (char for char in map(chr, range(0x4E00, 0x9FA6)) if poet.reader.close_characters(char))
     unknown = next(char for char in candidates if poet.tokenizer.normalize(char) not in poet.vocabulary.ids)
     with pytest.raises(PoetError, match="close to it are"):
         poet.write(unknown)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tang_rnn.cli import main as command
-from tang_rnn.poet import Poem
 from tang_rnn.verse.quotations import INDEX, LineIndex
+from tang_rnn.writing.poem import Poem
 from training.quotations import main as build
 
 

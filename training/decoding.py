@@ -18,7 +18,9 @@ from datasets import Dataset
 from transformers import LogitsProcessor, MinPLogitsWarper, TypicalLogitsWarper
 
 from tang_rnn import TangPoet
-from tang_rnn.poet import Poem, PoetError, Sampling, first_line
+from tang_rnn.faults import PoetError, first_line
+from tang_rnn.writing.poem import Poem
+from tang_rnn.writing.sampling import Sampling
 
 from .data import encode, load_corpus, score
 from .errors import CorpusError

@@ -21,9 +21,10 @@ import torch
 from datasets import Dataset, DatasetDict
 
 from tang_rnn import TangPoet
-from tang_rnn.poet import Poem, PoetError, first_line
+from tang_rnn.faults import PoetError, first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import COMMA, FORMS, STOP, check, classify, split_lines
+from tang_rnn.writing.poem import Poem
 
 from .data import IGNORED, Collator, encode, load_corpus, score, scored
 from .errors import CorpusError

@@ -21,7 +21,7 @@ from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData, metadat
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
-from tang_rnn.poet import first_line
+from tang_rnn.faults import first_line
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tang_rnn"

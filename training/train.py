@@ -39,7 +39,7 @@ from transformers.trainer_callback import ExportableState
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.faults import first_line
-from tang_rnn.modeling_tang_rnn import written_beside
+from tang_rnn.files import written_beside
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import STOP
 

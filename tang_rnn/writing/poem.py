@@ -1,0 +1,100 @@
+"""Poem: what was written, and what can be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+from ..verse import STOP, Prosody, check, split_lines
+from ..verse.quotations import corpus_lines
+
+
+@dataclass(frozen=True)
+class Poem:
+    """A poem as written.
+
+    Attributes:
+        text: with its marks, ``春眠不觉晓，处处闻啼鸟。…``
+        opening: what it was asked to begin with.
+        form: name of the form its lines make.
+        cell: the recurrent cell that wrote it.
+        seed: writes it again, with the same options.
+        log_prob: natural logarithm of its probability under the model, marks and end included, opening and rules not.
+        characters: how many characters `log_prob` sums over.
+        poet, title: what the model was told beforehand.
+    """
+
+    text: str
+    opening: str
+    form: str
+    cell: str
+    seed: int
+    log_prob: float
+    characters: int
+    poet: str = ""
+    title: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines without marks."""
+        return split_lines(self.text)
+
+    @cached_property
+    def prosody(self) -> Prosody:
+        """What the judge says; see :func:`tang_rnn.verse.check`."""
+        return check(self.text, self.form)
+
+    @cached_property
+    def quotes(self) -> list[str]:
+        """Those of its lines that stand in the corpus, word for word, whoever put them here: old lines, not new ones.
+
+        A line shorter than four characters does not count; see :mod:`tang_rnn.verse.quotations`.
+        """
+        known = corpus_lines()
+        return [line for line in self.lines if line in known]
+
+    def __str__(self) -> str:
+        """A couplet a line."""
+        return self.text.replace(STOP, STOP + "\n").rstrip("\n")
+
+    def traditional(self) -> Poem:
+        """The same poem in traditional characters (OpenCC)."""
+        names = ("text", "opening", "title", "poet")
+        poem = replace(self, **{name: to_traditional(getattr(self, name)) for name in names})
+        # The index has simplified characters, and the way back to them is not always clear.
+        poem.__dict__["quotes"] = [new for new, old in zip(poem.lines, self.lines) if old in self.quotes]
+        return poem
+
+    def to_dict(self) -> dict:
+        """Ready for ``json.dumps``, with the keys of the command's --json."""
+        judged = self.prosody
+        return {
+            "text": self.text,
+            "lines": self.lines,
+            "form": self.form,
+            "cell": self.cell,
+            "opening": self.opening,
+            "seed": self.seed,
+            "log_prob": round(self.log_prob, 4),
+            "quotes": self.quotes,
+            "prosody": {
+                "pattern": judged.pattern,
+                "rhyme_group": judged.rhyme_group,
+                "violations": [violation.name for violation in judged.violations],
+            },
+        }
+
+
+@cache
+def _opencc():
+    import opencc
+
+    return opencc.OpenCC("s2t")
+
+
+def to_traditional(text: str) -> str:
+    """Simplified to traditional characters, by words where they decide."""
+    return _opencc().convert(text)
+
+
+__all__ = ["Poem", "to_traditional"]

@@ -1,0 +1,141 @@
+"""The loop that writes: rows side by side, each held to its rules, each drawing its own random numbers.
+
+It knows a recurrence, a constraint and ids; what the ids say and what becomes of them is the caller's.
+Shapes in the comments: B rows, T time steps, V vocab_size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+
+from ..recurrence import Recurrence, select
+from ..rules import VerseConstraint
+from .sampling import Sampling
+
+if TYPE_CHECKING:
+    from ..modeling_tang_rnn import TangRNNForCausalLM
+
+LARGEST_BATCH = 256  # rows written at once
+
+
+def pad(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Rows of ids as a batch, filled up on the left: ``input_ids`` and ``attention_mask``, (B, T)."""
+    # Not by the tokenizer: to tell it so would change it, while other threads read with it.
+    width = max(map(len, rows))
+    ids = torch.tensor([[padding] * (width - len(row)) + list(row) for row in rows])
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
+    """The numbers of `count` poems in portions that are written at once, so that many take no more memory than few.
+
+    Args:
+        candidates: rows for each poem.
+        first: the portions before the one with this poem are left out.
+    """
+    size = max(1, LARGEST_BATCH // candidates)
+    for begin in range(first - first % size, count, size):
+        yield range(begin, min(begin + size, count))
+
+
+class Search:
+    """Candidates for several poems, being written; iterating gives the tokens just written, (B,) of the rows that had
+    not ended.
+
+    Args:
+        recurrence: the network.
+        constraint: with a rule for each prompt.
+        prompts: of each poem, the ids that are read before the first is written.
+        seeds: of each poem; a row draws the same whatever stands beside it.
+        candidates: rows for each poem.
+
+    Attributes:
+        rows: once it is finished, of each row the tokens without the end, and the logarithm of their probability and
+            the end's under the network, rules not; the candidates of one poem side by side.
+    """
+
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        constraint: VerseConstraint,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        candidates: int = 1,
+    ):
+        self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
+        self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
+        self.rows: list[tuple[list[int], float]] = []
+
+    @torch.inference_mode()
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        recurrence, constraint, end = self.recurrence, self.constraint, self.constraint.vocabulary.end
+        inputs = pad(self.prompts, recurrence.config.pad_token_id, recurrence.device)
+        ids, steps = inputs["input_ids"], constraint.num_slots + 1
+        # Each row draws all its random numbers at the start, from its own seed.
+        generators = (torch.Generator().manual_seed(s * 64 + n) for s in self.seeds for n in range(self.candidates))
+        noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
+        penalty = None
+        if self.sampling.repetition_penalty != 1:
+            penalty = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)
+        log_probs = torch.zeros(len(noise), device=ids.device)
+        written = torch.full(noise.shape, end, device=ids.device)
+        # What is asked is read once for all candidates.
+        rows = torch.arange(len(noise), device=ids.device)
+        state, progress = recurrence.read_all(**inputs), constraint.read(ids)
+        if self.candidates > 1:
+            poems = rows // self.candidates
+            state, progress, ids = select(state, poems), progress.select(poems), ids[poems]
+        for step in range(steps):
+            logits = recurrence.logits(state).float()  # (B, V)
+            scores = constraint.apply(progress, penalty(ids, logits) if penalty else logits)
+            token = self.sampling.draw(scores, noise[:, step])
+            log_probs[rows] += logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+            written[rows, step] = token
+            yield token
+            going_on = token.ne(end)
+            if not bool(going_on.all()):  # the others leave the batch
+                left = going_on.nonzero()[:, 0]
+                if not len(left):
+                    break
+                state, progress = select(state, left), progress.select(left)
+                rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
+            state, progress = recurrence.step(token, state), constraint.advance(progress, token)
+            if penalty:
+                ids = torch.cat([ids, token[:, None]], 1)
+        self.rows = [(row[: row.index(end)], log_prob) for row, log_prob in zip(written.tolist(), log_probs.tolist())]
+
+    def finish(self) -> list[list[tuple[list[int], float]]]:
+        """Writes to the end; for each poem its candidates, as in `rows`."""
+        for _ in self:
+            pass
+        return [self.rows[first : first + self.candidates] for first in range(0, len(self.rows), self.candidates)]
+
+
+@torch.inference_mode()
+def beam_search(
+    model: TangRNNForCausalLM, constraint: VerseConstraint, prompts: Sequence[Sequence[int]], sampling: Sampling
+) -> list[list[int]]:
+    """The tokens of the likeliest poem that transformers' beam search finds for each prompt; it draws nothing."""
+    inputs = pad(prompts, model.config.pad_token_id, model.device)
+    end = constraint.vocabulary.end
+    output = model.generate(
+        **inputs,
+        do_sample=False,
+        num_beams=sampling.num_beams,
+        repetition_penalty=sampling.repetition_penalty,
+        logits_processor=LogitsProcessorList([constraint]),
+        max_new_tokens=constraint.num_slots + 1,
+        top_k=None,
+        top_p=None,
+        temperature=None,
+    )[:, inputs["input_ids"].shape[1] :]
+    return [row[: row.index(end)] if end in row else row for row in output.tolist()]
+
+
+__all__ = ["LARGEST_BATCH", "Search", "beam_search", "pad", "portions"]
