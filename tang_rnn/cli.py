@@ -130,11 +130,11 @@ def _poems(arguments: argparse.Namespace, poet, seed: int, done: int = 0) -> Ite
     """The poems asked for without the first `done`, and on a terminal that shows none of them a progress bar."""
     from tqdm import tqdm
 
-    from tang_rnn.writing.search import LARGEST_BATCH, default_candidates
+    from tang_rnn.writing.request import default_candidates
+    from tang_rnn.writing.search import portions
 
     hidden = arguments.out or not sys.stdout.isatty()
     candidates = arguments.candidates or default_candidates(arguments.regulated, arguments.pattern)
-    at_once = max(1, LARGEST_BATCH // candidates)
     with tqdm(
         total=arguments.count,
         initial=min(done, arguments.count),
@@ -142,9 +142,9 @@ def _poems(arguments: argparse.Namespace, poet, seed: int, done: int = 0) -> Ite
         disable=not (hidden and arguments.count > 1 and sys.stderr.isatty()),
     ) as progress:
         # In portions, so that many poems take no more memory than few; to go on, the portion begun is written again.
-        for first in range(done - done % at_once, arguments.count, at_once):
-            count = min(at_once, arguments.count - first)
-            poems = poet.write([arguments.opening], seed=seed + first, count=count, **_options(arguments))
+        for numbers in portions(arguments.count, candidates, first=done):
+            first = numbers.start
+            poems = poet.write([arguments.opening], seed=seed + first, count=len(numbers), **_options(arguments))
             for poem in poems[max(done - first, 0) :]:
                 yield poem
                 progress.update()

@@ -11,9 +11,10 @@ import time
 import pytest
 from conftest import clean_environment
 
-from tang_rnn import TangPoet, poet
+from tang_rnn import TangPoet
 from tang_rnn.cli import main
 from tang_rnn.poem_file import PoemFile
+from tang_rnn.writing import search
 
 OPTIONS = {"form": "五绝", "opening": "春"}
 
@@ -115,7 +116,7 @@ def cell() -> str:
 @pytest.fixture
 def small(checkpoint, monkeypatch):
     """Arguments for the tiny checkpoint, in portions of four poems."""
-    monkeypatch.setattr(poet, "LARGEST_BATCH", 32)
+    monkeypatch.setattr(search, "LARGEST_BATCH", 32)
     return ["write", "春", "--cell", str(checkpoint), "--form", "五绝"]
 
 
