@@ -13,9 +13,14 @@ demo: .venv/demo
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-lint: .venv/dev
+lint: .venv/dev node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	npm run --silent lint
+
+# What lints the page's scripts; the page itself needs none of it.
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
 
 # torch first: the constraints keep a later step from choosing another build of it.
 .venv/demo .venv/dev: pyproject.toml constraints.txt tang_rnn_command.py
@@ -25,4 +30,4 @@ lint: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv .cache build dist
+	rm -rf .venv .cache build dist node_modules

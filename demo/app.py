@@ -29,6 +29,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
+from page_card import SEALS  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
@@ -341,8 +342,9 @@ def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", 
 
 
 def words() -> dict[str, dict[str, str]]:
-    """What the page says, by language and key."""
-    return {language: words["page"] for language, words in languages().items()}
+    """What the page says, by language and key; the Chinese in traditional characters as well."""
+    said = {language: words["page"] for language, words in languages().items()}
+    return said | {"zh-Hant": {key: to_traditional(word) for key, word in said["zh"].items()}}
 
 
 @cache
@@ -362,6 +364,7 @@ def facts() -> dict:
         "version": tang_rnn.__version__,
         "cells": cells,
         "poets": poet_of("lstm").tokenizer.poets,
+        "seals": SEALS,
         "rhymes": list(verse.PINGSHUI.level_groups),
     }
 

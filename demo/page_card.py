@@ -21,7 +21,6 @@ SEALS = {"lstm": "長憶之印", "gru": "門控之印", "rnn": "循環之印"}
 NAME = "一字成诗"
 LIGHT = {"paper": "#efe8d8", "sheet": "#faf6ec", "ink": "#231f1a", "rule": "#d8ccb4", "red": "#b3392b"}
 DARK = {"paper": "#191714", "sheet": "#211e1a", "ink": "#e8dfcd", "rule": "#4a4238", "red": "#cf5a45"}
-MISSING = "〓"  # what a printer sets for a sort he lacks
 EM, ASCENT = 200, 0.88  # dots a side that glyphs are drawn at; the face's em square reaches so far above the baseline
 
 STEP, COLUMN = 1.22, 1.75  # of a character's size: from one to the next, and from one column to the next
@@ -86,13 +85,16 @@ def _font(path: Path) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=512)
 def _glyph(char: str) -> Image.Image:
-    """The character in its square, (EM, EM), ink 255. What no font has becomes ``MISSING``."""
+    """The character in its square, (EM, EM), ink 255. What no font has becomes 〓, as a printer sets it."""
+    square = Image.new("L", (EM, EM))
+    draw = ImageDraw.Draw(square)
     # In a subset, what is missing is drawn as nothing.
     face = next((font for font in map(_font, _faces()) if font.getmask(char).getbbox()), None)
-    if face is None:
-        return _glyph(MISSING)
-    square = Image.new("L", (EM, EM))
-    ImageDraw.Draw(square).text((0, ASCENT * EM), char, fill=255, font=face, anchor="ls")
+    if face is not None:
+        draw.text((0, ASCENT * EM), char, fill=255, font=face, anchor="ls")
+    else:
+        for top in (0.25, 0.55):
+            draw.rectangle((0.1 * EM, top * EM, 0.9 * EM, (top + 0.2) * EM), fill=255)
     return square
 
 

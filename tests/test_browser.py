@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 expect.set_options(timeout=PATIENCE)
 DONE = "[data-sheet=write] .signature .seal"
+DRAFTS = "[data-form=write] [data-draft=take]"
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +149,15 @@ def test_a_view_keeps_its_address_and_back_goes_between_views(visit):
     assert page.evaluate("navigator.clipboard.readText()") == hid
 
 
+def calls(endpoint: str) -> re.Pattern:
+    """The address by which the page calls an endpoint."""
+    return re.compile(rf"/queue/join\?{endpoint}$")
+
+
 def hold(page: Page, endpoint: str) -> list:
     """Calls of the endpoint wait; they are put in the list, to be let go."""
     held = []
-    page.route(f"**/call/{endpoint}", lambda route: held.append(route))
+    page.route(calls(endpoint), lambda route: held.append(route))
     return held
 
 
@@ -178,19 +184,20 @@ def test_a_poem_is_filed_though_the_sheet_was_wanted_for_another(visit):
     page.click("[data-under=write] [data-act=again]")
     page.wait_for_selector(DONE)
     held[0].continue_()
-    expect(page.locator("[data-under=write] .drafts button")).to_have_count(2)
+    expect(page.locator(DRAFTS)).to_have_count(2)
     expect(page.locator("[data-form=write].busy")).to_have_count(0)
     assert poem(page) == first
-    page.focus("[data-under=write] .drafts button >> nth=1")
+    page.click("[data-form=write] .drafts summary")
+    page.focus(f"{DRAFTS} >> nth=0")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-under=write] .drafts button >> nth=1")).to_be_focused()
+    expect(page.locator(f"{DRAFTS} >> nth=0")).to_be_focused()
     assert poem(page) != first
-    page.unroute("**/call/write")
+    page.unroute(calls("write"))
     page.fill("[name=opening] >> nth=0", "x")  # refused: nothing is lost
     page.press("[name=opening] >> nth=0", "Enter")
     expect(page.locator("[data-word=write]")).not_to_be_empty()
     page.wait_for_selector(DONE)
-    expect(page.locator("[data-under=write] .drafts button")).to_have_count(2)
+    expect(page.locator(DRAFTS)).to_have_count(2)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,7 @@ def test_an_old_line_is_named_below_the_poem(visit):
     page = visit(opening="会当凌绝顶", form="五绝", regulated="0", seed="1", script="t")
     expect(page.locator("[data-under=write] .colophon")).to_contain_text("旧句，见《全唐诗》：會當凌絕頂")
     english = visit(locale="en-US", tab="compare", opening="会当凌绝顶", form="五绝", regulated="0", seed="1")
-    expect(english.locator("[data-cell=rnn] .numbers")).to_contain_text("an old line, in the 全唐诗: 会当凌绝顶")
+    expect(english.locator("[data-cell=rnn] .below")).to_contain_text("an old line, in the 全唐诗: 会当凌绝顶")
 
 
 def test_another_again_copy_picture_and_script(visit):
@@ -227,9 +234,10 @@ def test_another_again_copy_picture_and_script(visit):
     page.wait_for_selector(DONE)
     first = poem(page)
     page.click("[data-under=write] [data-act=another]")
-    expect(page.locator("[data-under=write] .drafts button")).to_have_count(2)
+    expect(page.locator(DRAFTS)).to_have_count(2)
     assert poem(page) != first
-    page.click("[data-under=write] .drafts button >> nth=0")
+    page.click("[data-form=write] .drafts summary")
+    page.click(f"{DRAFTS} >> nth=1")
     page.wait_for_selector(DONE)
     assert poem(page) == first
     page.click("[data-under=write] [data-act=again]")
@@ -240,12 +248,19 @@ def test_another_again_copy_picture_and_script(visit):
     assert page.evaluate("navigator.clipboard.readText()").replace("\n", "") == first
     page.click("[data-act=script]")
     expect(page.locator("[data-sheet=write] .poem")).to_contain_text("風")
+    page.click("[data-act=picture]")
+    sizes = []
+    for shape in ("landscape", "portrait"):
+        page.check(f".picture [value={shape}]", force=True)
+        page.wait_for_function("document.querySelector('.picture img').complete")
+        sizes.append(page.locator(".picture img").evaluate("e => [e.naturalWidth, e.naturalHeight]"))
+    assert sizes[0][0] > sizes[0][1] > 1000 and sizes[1][1] > sizes[1][0] > 1000
     with page.expect_download() as download:
-        page.click("[data-act=picture]")
-    picture = download.value.path().read_bytes()
-    assert (
-        picture.startswith(b"\x89PNG") and len(picture) > 20_000 and download.value.suggested_filename.startswith("風")
-    )
+        page.click(".picture a")
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    assert download.value.suggested_filename.startswith("風")
+    page.keyboard.press("Escape")
+    expect(page.locator(".picture")).to_be_hidden()
 
 
 def test_compare(visit):
@@ -257,9 +272,9 @@ def test_compare(visit):
     for cell in ("rnn", "lstm", "gru"):
         column = page.locator(f"[data-three] [data-cell={cell}]")
         assert column.locator(".poem").text_content().startswith("月")
-        assert column.locator("dd").count() >= 5
         assert column.locator(".frame").evaluate("e => e.scrollWidth - e.clientWidth") <= 0
-    expect(page.locator("[data-judged] tr")).to_have_count(4)
+    expect(page.locator("[data-numbers] tbody tr")).to_have_count(7)
+    expect(page.locator("[data-numbers] .best")).to_have_count(3)
     page.click("[data-three] [data-cell=gru] button")
     expect(page.locator("[data-heat] canvas")).to_have_count(3)
 
@@ -322,7 +337,13 @@ def test_language_follows_the_browser_and_the_switch(visit):
     assert english.evaluate("document.documentElement.lang").startswith("zh") and english.title() == "一字成诗"
     english.reload()
     expect(english.locator(".go >> nth=0")).to_have_text("落笔")
-    expect(visit(locale="zh-TW").locator(".go >> nth=0")).to_have_text("落笔")
+    taiwan = visit(locale="zh-TW", opening="云", seed=1)
+    expect(taiwan.locator(".go >> nth=0")).to_have_text("落筆")
+    expect(taiwan.locator("[data-sheet=write] .poem")).to_contain_text("雲")
+    taiwan.click("[data-act=script]")  # chosen otherwise, and remembered
+    expect(taiwan.locator(".go >> nth=0")).to_have_text("落笔")
+    taiwan.goto(taiwan.url.split("?")[0])
+    expect(taiwan.locator(".go >> nth=0")).to_have_text("落笔")
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
@@ -397,7 +418,7 @@ def test_empty_input_is_no_fault(visit):
 
 def test_a_full_queue_has_a_friendly_word(visit):
     page = visit()
-    page.route("**/call/write", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+    page.route(calls("write"), lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
     page.press("[name=opening] >> nth=0", "Enter")
     expect(page.locator("[data-word=write]")).to_contain_text("稍候")
 

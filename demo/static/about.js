@@ -1,18 +1,29 @@
-// About: the three models in numbers, and how a program calls them. The prose is in tang_rnn/words/.
+// About: the three models in numbers, and how a program calls them. The prose is in the words.
 
-import { h } from "./dom.js";
-import { $, CELLS, t, ui } from "./ui.js";
+import { $, h, page } from "./dom.js";
+import { CELLS } from "./fields.js";
+import { t } from "./words.js";
+
+const HEADS = ["model", "parameters", "state_size", "validation_loss"];
+
+function row(cell) {
+  const { parameters, hidden_size, layers, log } = page.facts.cells[cell];
+  return h("tr", {},
+    h("th", { scope: "row" }, cell.toUpperCase()),
+    h("td", {}, `${(parameters / 1e6).toFixed(2)} M`),
+    h("td", {}, layers > 1 ? `${layers} × ${hidden_size}` : String(hidden_size)),
+    h("td", {}, log.kept_validation_loss?.toFixed(2) ?? "–"));
+}
+
+const program = () => `from gradio_client import Client
+
+poem = Client("${new URL(".", document.baseURI)}").predict("春", form="五绝", api_name="/write")
+print(poem["text"])`;
 
 export default function setUp() {
-  const show = () => {
-    const cells = CELLS.map((cell) => [cell, ui.facts.cells[cell]]);
-    $("[data-models]").replaceChildren(
-      h("tr", {}, ["model", "parameters", "state_size", "validation_loss"].map((key) => h("th", { scope: "col" }, t(key)))),
-      ...cells.map(([cell, { parameters, hidden_size, layers, log }]) => h("tr", {}, h("th", { scope: "row" }, cell.toUpperCase()),
-        h("td", {}, `${(parameters / 1e6).toFixed(2)} M`), h("td", {}, layers > 1 ? `${layers} × ${hidden_size}` : String(hidden_size)),
-        h("td", {}, log.kept_validation_loss?.toFixed(2) ?? "–"))));
-    $("[data-program]").textContent =
-      `from gradio_client import Client\n\npoem = Client("${location.origin}${location.pathname}").predict("春", form="五绝", api_name="/write")\nprint(poem["text"])`;
-  };
-  ui.root.addEventListener("spoken", show);
+  page.root.addEventListener("spoken", () => {
+    const head = h("tr", {}, HEADS.map((key) => h("th", { scope: "col" }, t(key))));
+    $("[data-models]").replaceChildren(h("thead", {}, head), h("tbody", {}, CELLS.map(row)));
+    $("[data-program]").textContent = program();
+  });
 }

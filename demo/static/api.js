@@ -1,57 +1,72 @@
-// Calls the page's named endpoints as any program may: POST the arguments, then read the answer as it comes.
+// Calls the page's named endpoints through Gradio's queue, as its own client does, and reads the answer as it comes.
 
 /** An answer in words: what the caller can put right. */
 export class Refusal extends Error {}
 
+/** A place in the queue of one's own: what is left is dropped with it. */
+const hash = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16)).join("");
+
 /**
- * Calls an endpoint; `onPiece` gets each value while it streams, the promise the last one.
- * Rejects with a Refusal whose message is English, or one of the keys "busy", "offline", "broken".
+ * Calls an endpoint. `onPiece` gets each value while it streams, `onQueue` how many calls come before this one; the
+ * promise gives the last value. Rejects with a Refusal whose message is English, or one of the keys "busy", "offline",
+ * "lost", "broken"; or with an AbortError, if `signal` says so.
  */
-export async function call(name, args, onPiece = () => {}, signal = undefined) {
-  const url = new URL(`gradio_api/call/${name}`, document.baseURI).href;
-  let answer;
+export async function call(name, data, { onPiece = () => {}, onQueue = () => {}, signal } = {}) {
+  const { api_prefix, dependencies } = window.gradio_config;
+  const base = new URL(`.${api_prefix}/queue/`, document.baseURI), session = hash();
+  const fn_index = dependencies.find(({ api_name }) => api_name === name).id;
+  const joined = await reached(fetch(new URL(`join?${name}`, base), {
+    method: "POST",
+    signal,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ data, fn_index, session_hash: session, simple_format: true }),
+  }));
+  if (joined.status === 503 || joined.status === 429) throw new Refusal("busy");
+  if (!joined.ok) throw new Refusal("broken");
+  const stream = await reached(fetch(new URL(`data?session_hash=${session}`, base), { signal }));
+  if (!stream.ok) throw new Refusal("broken");
+  for await (const message of messages(stream.body)) {
+    if (message.msg === "estimation") onQueue(message.rank);
+    const values = given(message);
+    if (!values) continue;
+    if (message.msg === "process_completed") return values[0];
+    onPiece(values[0]);
+  }
+  throw new Refusal("lost"); // the stream ended before the answer did
+}
+
+/** What a message of the queue gives of the answer, or undefined. */
+function given({ msg, output, success }) {
+  if (msg === "unexpected_error") throw new Refusal("lost");
+  if (success === false) throw new Refusal(output?.error || "broken");
+  return output?.data;
+}
+
+/** What a fetch gives; a host out of reach is a refusal. */
+async function reached(fetched) {
   try {
-    answer = await fetch(url, {
-      method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data: args }),
-    });
+    return await fetched;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal("offline");
   }
-  if (answer.status === 503 || answer.status === 429) throw new Refusal("busy");
-  if (!answer.ok) throw new Refusal("broken");
-  const { event_id } = await answer.json();
-  const stream = await fetch(`${url}/${event_id}`, { signal });
-  if (!stream.ok) throw new Refusal("broken");
-  let last;
-  for await (const { event, data } of events(stream.body)) {
-    if (event === "generating" || event === "complete") {
-      last = data?.[0] ?? last;
-      if (event === "complete") return last;
-      onPiece(last);
-    } else if (event === "error") {
-      const message = typeof data === "string" ? data : data?.error;
-      if (message && /queue/i.test(message) && /full/i.test(message)) throw new Refusal("busy");
-      throw new Refusal(message || "broken");
-    }
-  }
-  throw new Refusal("offline"); // the stream ended before the answer did
 }
 
-/** Server-sent events of a response body. */
-async function* events(body) {
+/** The messages of an event stream, each a line of JSON after "data: ". */
+export async function* messages(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Refusal("lost");
+    });
     if (done) return;
     buffer += value;
     const blocks = buffer.split("\n\n");
     buffer = blocks.pop();
     for (const block of blocks) {
-      const event = /^event: (.*)$/m.exec(block)?.[1];
-      const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (event) yield { event, data: data ? JSON.parse(data) : null };
+      if (block.startsWith("data: ")) yield JSON.parse(block.slice(6));
     }
   }
 }

@@ -1,69 +1,72 @@
 // Check: any poem, its tones under its characters, its faults marked where they stand.
 
+import { note } from "./address.js";
 import { call } from "./api.js";
-import { h } from "./dom.js";
-import { $, address, excuse, judged, t, ui } from "./ui.js";
+import { desk } from "./desk.js";
+import { $, h, page } from "./dom.js";
+import { judged } from "./refusals.js";
+import { named, ruleWords, t } from "./words.js";
 
 // The old signs of metrics: a circle is level, a dot oblique, a half either.
 const SIGNS = { 平: "○", 仄: "●", 中: "◐", "？": "？" };
 
 export default function setUp() {
-  const form = $("[data-form=check]"), word = $("[data-word=check]"), place = $("[data-verdict]");
-  let last = null, turn = 0;
+  const form = $("[data-form=check]"), place = $("[data-verdict]");
+  let last = null;
+
+  /** The attributes of what is at fault: a character, or (position null) its whole line. */
+  const marked = (line, position) => {
+    const wrong = last.violations.filter((fault) => fault.line === line && fault.position === position);
+    if (!wrong.length) return { class: "" };
+    const title = wrong.map((fault) => `${named("fault", fault.name)}：${judged(fault.message)}`).join("\n");
+    return { class: "fault", tabindex: "0", title };
+  };
+
+  const cell = (line, row, column) => {
+    const characters = [...line.text], tone = [...line.tones][column];
+    const mark = marked(row + 1, column + 1), rhyme = line.rhymes && column === characters.length - 1 ? "rhyme" : "";
+    return h("span", { ...mark, class: `cell ${mark.class} ${rhyme}` },
+      h("b", {}, characters[column]),
+      h("i", { role: "img", "aria-label": tone }, SIGNS[tone]),
+      line.expected ? h("small", { "aria-hidden": "true" }, SIGNS[[...line.expected][column]]) : null);
+  };
+
+  const summary = () => {
+    const names = last.violations.map(({ name }) => name);
+    const said = ruleWords({ form: last.form, prosody: { ...last, violations: names } });
+    return last.ok ? [...said, t(last.pattern ? "no_faults" : "nothing_to_judge")] : said;
+  };
 
   const show = () => {
     place.hidden = !last;
     if (!last) return;
-    /** Marks what is at fault: a character, or (position null) its whole line. */
-    const marked = (line, position) => {
-      const wrong = last.violations.filter((fault) => fault.line === line && fault.position === position);
-      return wrong.length ? { class: "fault", tabindex: "0", title: wrong.map((fault) => `${fault.name}：${judged(fault.message)}`).join("\n") } : { class: "" };
-    };
+    const expects = last.lines.some((line) => line.expected);
     place.replaceChildren(
-      h("p", { class: "summary" }, [
-        last.pattern ?? last.form, last.rhyme_group && t("rhymes_in", { group: last.rhyme_group }),
-        last.ok ? t(last.pattern ? "no_faults" : "nothing_to_judge") : t("faults", { count: last.violations.length }),
-      ].filter(Boolean).join(" · ")),
-      h("div", { class: "lines", lang: "zh-Hans" }, last.lines.map((line, row) =>
-        h("p", marked(row + 1, null), [...line.text].map((char, column) => {
-          const mark = marked(row + 1, column + 1), rhyme = line.rhymes && column === [...line.text].length - 1;
-          return h("span", { ...mark, class: `cell ${mark.class} ${rhyme ? "rhyme" : ""}` },
-            h("b", {}, char), h("i", { "aria-label": [...line.tones][column] }, SIGNS[[...line.tones][column]]),
-            line.expected ? h("small", { "aria-hidden": "true" }, SIGNS[[...line.expected][column]]) : null);
-        })))),
-      h("p", { class: "key" }, t("key"), last.lines.some((line) => line.expected) ? `   ${t("key_expected")}` : null),
+      h("p", { class: "summary" }, summary().join(" · ")),
+      h("div", { class: "lines", lang: "zh-Hans", translate: "no" }, last.lines.map((line, row) =>
+        h("p", marked(row + 1, null), [...line.text].map((_, column) => cell(line, row, column))))),
+      h("p", { class: "key" }, t("key"), expects ? `   ${t("key_expected")}` : null),
       h("ul", { class: "faults" },
-        last.violations.map((fault) => h("li", { class: "fault" }, h("b", {}, fault.name), " ", judged(fault.message))),
-        last.notes.map((note) => h("li", {}, judged(note)))));
+        last.violations.map((fault) =>
+          h("li", { class: "fault" }, h("b", {}, named("fault", fault.name)), " ", judged(fault.message))),
+        last.notes.map((each) => h("li", {}, judged(each)))));
   };
 
-  async function judge() {
-    const own = ++turn, text = form.elements.text.value.trim();
-    word.textContent = "";
-    form.classList.add("busy");
-    try {
-      const verdict = await call("check", [text, ""]);
-      if (own !== turn) return;
+  const ask = desk("check", async (options) => {
+    const text = form.elements.text.value.trim();
+    const verdict = await call("check", [text, ""], options);
+    return () => {
       last = verdict;
-      address("check", { text });
+      note("check", { text });
       show();
-    } catch (error) {
-      if (own === turn) word.textContent = excuse(error);
-    } finally {
-      if (own === turn) form.classList.remove("busy");
-    }
-  }
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    judge();
+    };
   });
-  ui.root.addEventListener("spoken", show);
+  page.root.addEventListener("spoken", show);
   return {
     open(parameters) {
       if (!parameters.text) return;
       form.elements.text.value = parameters.text;
-      judge();
+      ask();
     },
   };
 }

@@ -1,53 +1,68 @@
 // Compare: one opening, one seed, three cells; and how their training went.
 
+import { note, seedOf } from "./address.js";
 import { call } from "./api.js";
-import { curves } from "./charts.js";
-import { h } from "./dom.js";
-import { after } from "./easel.js";
+import { curves, fit } from "./charts.js";
+import { desk } from "./desk.js";
+import { $, h, page } from "./dom.js";
+import { choices, choose } from "./fields.js";
+import { after, typed } from "./poem.js";
 import { Sheet, oldLines } from "./sheet.js";
-import { $, CELLS, address, choices, choose, decimal, excuse, seedOf, t, ui } from "./ui.js";
+import { decimal, t } from "./words.js";
 
 const ORDER = ["opening", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed"];
 const ROWS = ["rnn", "lstm", "gru"];
 
 export default function setUp({ inspect }) {
-  const form = $("[data-form=compare]"), word = $("[data-word=compare]"), place = $("[data-three]");
-  let last = null, turn = 0;
+  const form = $("[data-form=compare]"), place = $("[data-three]");
+  let last = null;
 
   const columns = Object.fromEntries(ROWS.map((cell) => {
-    const sheet = h("div", { class: "sheet" }), numbers = h("dl", { class: "numbers" });
-    place.append(h("article", { "data-cell": cell }, h("h2", {}, cell.toUpperCase()), sheet, numbers));
-    return [cell, { sheet: new Sheet(sheet, { small: true }), numbers }];
+    const sheet = h("div", { class: "sheet" }), below = h("div", { class: "below" });
+    place.append(h("article", { "data-cell": cell }, h("h2", {}, cell.toUpperCase()), sheet, below));
+    return [cell, { sheet: new Sheet(sheet, { small: true }), below }];
   }));
+  const poemOf = (cell) => last?.poems.find((poem) => poem.cell === cell);
 
-  const rest = () => {
+  /** What stands in the table: a row's name, and its value for each cell; the best of a row is red. */
+  const rows = () => {
+    const facts = ROWS.map((cell) => page.facts.cells[cell]);
+    const known = [
+      [t("parameters"), facts.map(({ parameters }) => `${(parameters / 1e6).toFixed(2)} M`)],
+      [t("state_size"), facts.map(({ hidden_size }) => hidden_size)],
+      [t("validation_loss"), facts.map(({ log }) => log.kept_validation_loss?.toFixed(2) ?? "–")],
+    ];
+    if (!last) return known;
+    const poems = ROWS.map(poemOf);
+    return [
+      ...ROWS.map((reader) => [
+        t("reads", { cell: reader.toUpperCase() }),
+        poems.map(({ judged_by }) =>
+          h("span", { class: judged_by[reader] === Math.max(...Object.values(judged_by)) ? "best" : "" },
+            decimal(judged_by[reader]))),
+      ]),
+      [t("speed"), poems.map((poem) => t("milliseconds", { value: poem.milliseconds.toFixed(1) }))],
+      ...known,
+    ];
+  };
+
+  const show = () => {
     for (const cell of ROWS) {
-      const { numbers, sheet } = columns[cell];
-      const poem = last?.poems.find((each) => each.cell === cell);
+      const { sheet, below } = columns[cell], poem = poemOf(cell);
       if (!poem) sheet.clear({ hint: " " });
-      const { parameters, hidden_size, log } = ui.facts.cells[cell];
-      const rows = [
-        poem && [t("likelihood"), decimal(poem.per_character)],
-        poem && [t("speed"), t("milliseconds", { value: poem.milliseconds.toFixed(1) })],
-        [t("parameters"), `${(parameters / 1e6).toFixed(2)} M`],
-        [t("state_size"), hidden_size],
-        log.kept_validation_loss && [t("validation_loss"), log.kept_validation_loss.toFixed(2)],
-      ].filter(Boolean);
-      numbers.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));
-      if (poem && oldLines(poem)) numbers.append(h("dd", { class: "wide" }, oldLines(poem)));
-      if (poem) numbers.append(h("dd", { class: "wide" }, h("button", { type: "button", class: "link", onclick: () => inspect(poem) }, t("look_inside"))));
+      below.replaceChildren(...(poem ? [
+        h("p", { class: "soft" }, oldLines(poem)),
+        h("button", { type: "button", class: "link", onclick: () => inspect(poem) }, t("look_inside")),
+      ] : []));
     }
-    $("[data-curves]").replaceChildren(curves(
-      Object.fromEntries(ROWS.map((cell) => [cell, ui.facts.cells[cell].log.validation ?? []])), { x: t("steps"), y: t("nats"), none: t("no_curves") }));
-    const table = $("[data-judged]");
-    table.hidden = !last;
-    if (last) {
-      table.replaceChildren(
-        h("caption", {}, t("judged_by")),
-        h("tr", {}, h("td", {}), ...ROWS.map((cell) => h("th", { scope: "col" }, t("reads", { cell: cell.toUpperCase() })))),
-        ...last.poems.map((poem) => h("tr", {}, h("th", { scope: "row" }, t("wrote", { cell: poem.cell.toUpperCase() })),
-          ...ROWS.map((cell) => h("td", { class: Math.max(...Object.values(poem.judged_by)) === poem.judged_by[cell] ? "best" : "" }, decimal(poem.judged_by[cell]))))));
-    }
+    $("[data-numbers]").replaceChildren(
+      h("caption", {}, last ? t("judged_by") : ""),
+      h("thead", {}, h("tr", {}, h("td", {}), ROWS.map((cell) => h("th", { scope: "col" }, cell.toUpperCase())))),
+      h("tbody", {}, rows().map(([name, values]) =>
+        h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td", {}, value))))));
+    const validation = Object.fromEntries(ROWS.map((cell) => [cell, page.facts.cells[cell].log.validation ?? []]));
+    fit($("[data-curves]"), (width) =>
+      curves(validation, width, { x: t("steps"), y: t("nats"), none: t("no_curves") }));
   };
 
   const draw = (poem, at_once = false) => {
@@ -56,41 +71,30 @@ export default function setUp({ inspect }) {
     sheet.finish(poem, { at_once });
   };
 
-  async function compose(seed = null) {
-    const values = choices(form), own = ++turn;
-    form.classList.add("busy");
-    word.textContent = "";
+  const ask = desk("compare", async (options, { seed = null }) => {
+    const values = choices(form), args = { ...values, opening: typed(values.opening, !values.form), seed };
     for (const { sheet } of Object.values(columns)) sheet.clear(values);
+    document.activeElement?.matches("input") && document.activeElement.blur();
     columns.rnn.sheet.reveal();
-    try {
-      const args = { ...values, seed };
-      const result = await call("compare", ORDER.map((name) => args[name]));
-      if (own !== turn) return;
+    const result = await call("compare", ORDER.map((name) => args[name]), options);
+    return () => {
       last = result;
-      address("compare", { opening: values.opening, form: values.form, regulated: values.regulated, seed: result.seed });
-      rest();
+      const { opening, regulated } = args;
+      note("compare", { opening, form: args.form, regulated, seed: result.seed });
+      show();
       for (const poem of last.poems) draw(poem);
-    } catch (error) {
-      if (own !== turn) return;
-      word.textContent = excuse(error);
-      rest();
-      for (const poem of last?.poems ?? []) draw(poem, true);
-    } finally {
-      if (own === turn) form.classList.remove("busy");
-    }
-  }
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    compose();
+    };
+  }, () => {
+    show();
+    for (const poem of last?.poems ?? []) draw(poem, true);
   });
-  ui.root.addEventListener("spoken", rest);
+
+  page.root.addEventListener("spoken", show);
   return {
     open(parameters) {
       const said = choose(form, parameters), seed = seedOf(parameters);
       if (!parameters.opening && seed === null) return;
-      compose(seed);
-      word.textContent = said;
+      ask({ seed, said });
     },
   };
 }

@@ -18,6 +18,15 @@ export const h = (tag, attributes, ...children) => fill(document.createElement(t
 /** An SVG element. */
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+/** The page's root, and what app.py has told it. */
+export const page = { root: null, facts: null };
+
+export const $ = (selector, inside = page.root) => inside.querySelector(selector);
+export const $$ = (selector, inside = page.root) => [...inside.querySelectorAll(selector)];
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Whether a finger is what points here. */
+export const touched = () => matchMedia("(pointer: coarse)").matches;

@@ -1,16 +1,18 @@
-// The sheet of Write and of Acrostic: it asks for poems, shows them as they come, keeps the last few, and does with them
-// what the buttons below it say.
+// The sheet of Write and of Acrostic: it asks for poems, shows them as they come, keeps them, and does with them what
+// the buttons below it say. The poem on it is one object: what the endpoint gave, and `asked`, what it was asked.
 
+import { linkTo, note } from "./address.js";
 import { call } from "./api.js";
-import { h } from "./dom.js";
-import { Sheet, linesOf, oldLines, picture } from "./sheet.js";
-import { $, address, clip, decimal, excuse, t, ui } from "./ui.js";
+import { $, h, sleep, touched } from "./dom.js";
+import { Drafts } from "./drafts.js";
+import { after, couplets, inScript, linesOf } from "./poem.js";
+import { PictureBox, byHand, canShare, clip, sharePoem } from "./share.js";
+import { Sheet, oldLines } from "./sheet.js";
+import { Shelf, store } from "./store.js";
+import { decimal, excuse, prefersTraditional, ruleWords, t, translate } from "./words.js";
 
-const ACTS = [["another"], ["again", "script"], ["copy", "picture", "link"], ["look_inside"]];
-
-/** A couplet a line. */
-const couplets = (text) => text.replaceAll("。", "。\n").trim();
-export const after = (poet) => (poet ? `拟${poet}` : "");
+const ACTS = [["another"], ["again", "script"], ["copy", "picture", "link", "share"], ["look_inside"]];
+const SOON = 500; // milliseconds after which a word says that a poem is on its way
 
 /**
  * Of a view and endpoint of one name. `order` names the endpoint's arguments, `chosen` gives them as the desk stands,
@@ -18,109 +20,195 @@ export const after = (poet) => (poet ? `拟${poet}` : "");
  */
 export function easel(view, { order, chosen, rule, mark = () => undefined, hint, inspect }) {
   const form = $(`[data-form=${view}]`), word = $(`[data-word=${view}]`), under = $(`[data-under=${view}]`);
-  const sheet = new Sheet($(`[data-sheet=${view}]`), { hint });
-  let drafts = [], current = null, traditional = false, calls = 0, calling = null;
+  const place = $(`[data-sheet=${view}]`), sheet = new Sheet(place, { hint });
+  const shelf = new Shelf(view);
+  let poem = null, traditional = prefersTraditional(), calls = 0, calling = null, waitingFor = null;
 
   const colophon = h("p", { class: "colophon" });
-  const choice = h("div", { class: "drafts", role: "group", "data-t-label": "drafts" });
-  const button = (act) => h("button", { type: "button", "data-act": act, "data-t": act, onclick: () => { word.textContent = ""; acts[act](); } });
-  under.append(colophon, choice, h("div", { class: "acts" }, ACTS.map((group) => h("span", {}, group.map(button)))));
+  const buttons = Object.fromEntries(ACTS.flat().map((act) => [act, h("button", {
+    type: "button", "data-act": act, "data-t": act, onclick: () => { word.textContent = ""; acts[act](); },
+  })]));
+  buttons.share.hidden = !canShare();
+  const acting = h("div", { class: "acts" }, ACTS.map((group) => h("span", {}, group.map((act) => buttons[act]))));
+  under.append(colophon, acting);
 
-  /** Text, title and poet in the script that is chosen; while a poem is still coming there is only the simplified. */
-  const inScript = (poem) => {
-    const { text, title = "", poet = "" } = (traditional && poem.traditional) || poem;
-    return { text, title, poet: poet && (traditional && poem.traditional ? `擬${poet}` : after(poet)) };
-  };
-  const fresh = (poem, form = poem.form) => sheet.clear({ form, ...inScript(poem) });
-  const link = (poem) => address(view, { ...poem.asked, seed: poem.seed, script: traditional ? "t" : "" });
+  const shown = (each) => inScript(each, traditional);
+  const signed = (each) => ({ ...shown(each), poet: after(shown(each).poet, traditional && each.traditional) });
+  const fresh = (each, ruled = each.form) => sheet.clear({ form: ruled, ...signed(each) });
+  const address = (each) => note(view, {
+    ...each.asked, seed: each.seed, script: traditional ? "t" : "", text: shown(each).text,
+  });
 
   const details = () => {
-    if (!current) return;
-    $("[data-act=script]", under).textContent = t(traditional ? "simplified" : "script");
-    const { prosody, seed, per_character } = current;
+    drafts.refresh();
+    if (!poem) return;
+    buttons.script.textContent = t(traditional ? "simplified" : "script");
+    buttons.script.hidden = !poem.traditional;
     colophon.textContent = [
-      prosody.pattern ?? current.form,
-      prosody.rhyme_group && t("rhymes_in", { group: prosody.rhyme_group }),
-      current.cell.toUpperCase(), t("seed_is", { seed }), t("likelihood_is", { value: decimal(per_character) }),
-      oldLines(current, inScript(current).text),
+      ...ruleWords(poem),
+      poem.cell.toUpperCase(),
+      (poem.seed ?? null) !== null && t("seed_is", { seed: poem.seed }),
+      poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
+      oldLines(poem, shown(poem).text),
+      poem.strange && t("link_differs"),
     ].filter(Boolean).join(" · ");
-    const focused = choice.contains(document.activeElement);
-    choice.replaceChildren(...drafts.map((poem, index) => h("button", {
-      type: "button", "aria-pressed": String(poem === current), onclick: () => { word.textContent = ""; present(poem, true); },
-    }, t("draft", { number: index + 1 }))));
-    choice.hidden = drafts.length < 2;
-    if (focused) $("[aria-pressed=true]", choice)?.focus();
   };
 
-  async function present(poem, at_once = false) {
-    current = poem;
-    if (at_once || traditional || !sheet.written.length) fresh(poem);
-    if (!await sheet.finish({ ...poem, ...inScript(poem) }, { mark: mark(poem), at_once })) return;
+  const drafts = new Drafts(shelf, {
+    show: (each) => signed(each),
+    current: () => poem,
+    take: (each) => {
+      word.textContent = "";
+      present(each, true);
+    },
+  });
+  under.after(drafts.element);
+
+  // -- a poem onto the sheet ------------------------------------------------------------------------------------------
+
+  async function present(each, at_once = false) {
+    poem = each;
+    if (at_once || traditional || !sheet.written.length) fresh(each);
+    if (!await sheet.finish({ ...each, ...shown(each) }, { mark: mark(each), at_once })) return;
     under.hidden = false;
     details();
-    link(poem);
-    $("[data-live]").textContent = linesOf(inScript(poem).text).join(" ");
+    address(each);
+    $("[data-live]").textContent = linesOf(shown(each).text).join(" ");
   }
 
-  async function compose(seed = null, values = chosen(), earlier = []) {
-    const own = ++calls, args = { ...values, seed };
+  /** While a call is out: the desk says so, and after a while a word does, with the place in the queue. */
+  function busy(own) {
+    form.classList.add("busy");
+    place.setAttribute("aria-busy", "true");
+    let ahead = 0;
+    const say = () => { word.textContent = ahead ? t("waiting_behind", { count: ahead }) : t("waiting"); };
+    sleep(SOON).then(() => own === calls && form.classList.contains("busy") && !sheet.written.length && say());
+    return (rank) => {
+      ahead = rank;
+      if (own === calls && ahead) say();
+    };
+  }
+
+  const idle = () => {
+    form.classList.remove("busy");
+    place.removeAttribute("aria-busy");
+  };
+
+  /** What went wrong, and, if the sheet was cleared for it, what stood there before. */
+  function failed(error, cleared) {
+    word.textContent = excuse(error);
+    if (!cleared) return;
+    if (poem) present(poem, true);
+    else sheet.clear({ hint });
+  }
+
+  /**
+   * Asks the endpoint. Of two calls with the same wishes, by a double click, the second is none. `said` is a word that
+   * stays below.
+   */
+  async function compose(seed = null, values = chosen(), said = "") {
+    const args = { ...values, seed }, wish = JSON.stringify(args);
+    if (wish === waitingFor) return;
+    const own = ++calls;
+    waitingFor = wish;
     calling?.abort(); // whoever asks anew gives up the place of the call before
     calling = new AbortController();
-    form.classList.add("busy");
-    word.textContent = "";
+    word.textContent = said;
     fresh(values, rule(values));
+    if (touched()) document.activeElement?.blur(); // the keyboard goes, and the poem is seen
     sheet.reveal();
     const waiting = sheet.turn; // another, once an earlier poem has been called back onto the sheet
+    const queued = busy(own);
     try {
-      const poem = await call(view, order.map((name) => args[name]), (piece) => {
-        if (waiting === sheet.turn && !traditional) sheet.write(piece.text);
-      }, calling.signal);
+      const written = await call(view, order.map((name) => args[name]), {
+        onPiece: (piece) => {
+          word.textContent = said;
+          if (waiting === sheet.turn && !traditional) sheet.write(piece.text);
+        },
+        onQueue: queued,
+        signal: calling.signal,
+      });
       if (own !== calls) return;
-      poem.asked = values;
-      drafts = [...earlier.filter((draft) => draft.seed !== poem.seed), poem].slice(-9);
-      if (waiting === sheet.turn) present(poem);
+      word.textContent = said;
+      written.asked = values;
+      shelf.add(written);
+      if (waiting === sheet.turn) present(written);
       else details();
     } catch (error) {
-      if (own !== calls) return;
-      word.textContent = excuse(error);
-      if (waiting !== sheet.turn) return;
-      if (current) present(current, true);
-      else sheet.clear({ hint });
+      if (own === calls) failed(error, waiting === sheet.turn);
     } finally {
-      if (own === calls) form.classList.remove("busy");
+      if (own === calls) {
+        waitingFor = null;
+        idle();
+      }
     }
   }
 
+  /**
+   * The poem that a link carries, as it stands there. The same wishes are asked anew: if today's model answers
+   * otherwise, the poem stays, and a word says so.
+   */
+  async function takeUp(text, seed) {
+    const values = chosen(), own = ++calls;
+    const linked = {
+      ...values, text, seed, asked: values, lines: linesOf(text).map((line) => line.replace(/[，。]/, "")),
+      prosody: { pattern: null, rhyme_group: null, violations: [] }, form: rule(values) || values.form,
+    };
+    present(linked, true);
+    const args = { ...values, seed };
+    const written = seed === null ? null : await call(view, order.map((name) => args[name])).catch(() => null);
+    if (own !== calls) return;
+    if (written && shown(written).text === text) return present(Object.assign(written, { asked: values }), true);
+    const judged = await call("check", [text, ""]).catch(() => null);
+    if (own !== calls || !judged) return;
+    const violations = judged.violations.map(({ name }) => name);
+    Object.assign(linked, { strange: true, form: judged.form, prosody: { ...judged, violations } });
+    details();
+  }
+
+  // -- the buttons ----------------------------------------------------------------------------------------------------
+
+  const copy = async (text, done) => {
+    if (await clip(text)) word.textContent = t(done);
+    else word.replaceChildren(...byHand(text));
+  };
+  let pictures = null;
   const acts = {
-    another: () => compose(null, current.asked, drafts),
-    again: () => { sheet.clear(); present(current); },
+    another: () => compose(null, poem.asked),
+    again: () => { sheet.clear(); present(poem); },
     script: () => {
       traditional = !traditional;
-      sheet.replace(inScript(current));
+      store("script", traditional ? "t" : "");
+      sheet.replace(signed(poem));
       details();
-      link(current);
+      address(poem);
+      dispatchEvent(new Event("script"));
     },
-    copy: () => clip(couplets(inScript(current).text)).then(() => (word.textContent = t("copied"))),
-    link: () => clip(link(current)).then(() => (word.textContent = t("link_copied"))),
-    picture: async () => {
-      const poem = inScript(current), { text } = poem;
-      const blob = await picture({ ...poem, cell: current.cell, dark: document.body.classList.contains("dark") });
-      const url = URL.createObjectURL(blob);
-      h("a", { href: url, download: `${linesOf(text)[0].replace(/[，。]/g, "")}.png` }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
-      word.textContent = t("saved");
+    copy: () => copy(couplets(shown(poem).text), "copied"),
+    link: () => copy(linkTo(view), "link_copied"),
+    share: async () => {
+      const { text, title } = shown(poem);
+      if (!await sharePoem({ text: couplets(text), title }, linkTo(view))) acts.link();
     },
-    look_inside: () => inspect(current),
+    picture: () => {
+      pictures ??= new PictureBox();
+      pictures.open({ ...shown(poem), cell: poem.cell, script: traditional ? "t" : "" });
+    },
+    look_inside: () => inspect(poem),
   };
-  ui.root.addEventListener("spoken", details);
+  translate(drafts.element);
+  drafts.refresh();
 
   return {
     compose,
+    details,
     /** What an address asks for, with a word on what could not be taken over into the desk. */
-    open({ script }, seed, said) {
-      traditional = script === "t";
-      compose(seed);
-      word.textContent = said;
+    async open({ script, text }, seed, said) {
+      if (script !== undefined || text) traditional = script === "t";
+      if (text && /^[\p{Script=Han}，。〇]{1,400}$/u.test(text)) {
+        word.textContent = said;
+        takeUp(text, seed);
+      } else compose(seed, chosen(), said);
     },
   };
 }

@@ -1,83 +1,101 @@
 // Inside the cell: what the network expected at every character, its gates and state, and how long it remembers.
 
+import { note } from "./address.js";
 import { call } from "./api.js";
-import { fade, heat } from "./charts.js";
-import { h } from "./dom.js";
-import { $, $$, address, choose, excuse, t, ui } from "./ui.js";
+import { fade, fit, heat } from "./charts.js";
+import { desk } from "./desk.js";
+import { $, $$, h, page } from "./dom.js";
+import { choose } from "./fields.js";
+import { t } from "./words.js";
 
-const percent = (value) => (value >= 0.0995 ? `${(100 * value).toFixed(0)}%` : value >= 0.00095 ? `${(100 * value).toFixed(1)}%` : "<0.1%");
+function percent(value) {
+  if (value < 0.00095) return "<0.1%";
+  return `${(100 * value).toFixed(value >= 0.0995 ? 0 : 1)}%`;
+}
+
 /** The height of a column of ink: 0 for one in ten thousand or less, 1 for certain; equal steps for equal ratios. */
 const height = (value) => Math.max(0.02, 1 + Math.log10(Math.max(value, 1e-4)) / 4);
+
 /** The size that only one value in twenty exceeds: the darkest ink. */
-const most = (rows) => rows.flat().map(Math.abs).sort((a, b) => a - b).at(-1 - Math.floor(rows.flat().length / 20)) || 1;
+function most(rows) {
+  const sizes = rows.flat().map(Math.abs).sort((one, other) => one - other);
+  return sizes.at(-1 - Math.floor(sizes.length / 20)) || 1;
+}
 
 export default function setUp() {
-  const form = $("[data-form=inside]"), word = $("[data-word=inside]"), place = $("[data-reading]");
-  let last = null, told = {}, turn = 0, chosen = 1;
+  const form = $("[data-form=inside]"), place = $("[data-reading]");
+  let last = null, told = {}, chosen = 1;
 
   const end = (token) => (token === "</s>" ? t("end") : token);
 
   const alternatives = () => {
-    const { characters } = last;
-    const at = characters[chosen];
+    const { characters } = last, at = characters[chosen], best = at.alternatives[0][1];
+    const before = characters.slice(0, chosen).map(({ text }) => text).join("") || t("beginning");
     $("[data-alternatives]").replaceChildren(
-      h("p", {}, t("after_this", { before: characters.slice(0, chosen).map((each) => each.text).join("") || t("beginning") })),
+      h("p", {}, t("after_this", { before })),
       h("ol", {}, at.alternatives.map(([token, value]) => h("li", { class: token === at.text ? "own" : "" },
-        h("b", { lang: "zh-Hans" }, end(token)), h("span", { class: "bar", style: `--value:${value / at.alternatives[0][1]}` }), h("span", {}, percent(value))))),
+        h("b", { lang: "zh-Hans", translate: "no" }, end(token)),
+        h("span", { class: "bar", style: `--value:${value / best}` }),
+        h("span", {}, percent(value))))),
       h("p", {}, t("this_one", { char: at.text, rank: at.rank, value: percent(at.probability) })));
     $$("[data-strip] button").forEach((button, index) => button.setAttribute("aria-pressed", String(index === chosen)));
+  };
+
+  /** A character above the column of ink that says how probable it was. */
+  const column = ({ text, probability }, index) => {
+    const look = () => {
+      chosen = index;
+      alternatives();
+    };
+    return h("button", {
+      type: "button", lang: "zh-Hans", translate: "no", style: `--value:${height(probability)}`,
+      "aria-label": `${text} ${percent(probability)}`, onclick: look, onmouseenter: look, onfocus: look,
+    }, h("b", {}, text), h("span", { class: "bar" }));
+  };
+
+  /** The gates, open from 0 to 1, and the states, on either side of 0, each as a heat map. */
+  const maps = () => {
+    const characters = last.characters.map(({ text }) => text);
+    const map = (title, rows, low, high, mean) => h("figure", {},
+      h("figcaption", {}, h("b", {}, title), " ", h("span", {}, mean)),
+      heat(rows, characters, { low, high, label: `${title}. ${t("heat_label", { units: rows.length })}` }));
+    return [
+      ...Object.entries(last.gates).map(([name, rows]) =>
+        map(t(`gate_${name}`), rows, 0, 100, t("mean_is", { value: last.gate_means[name].toFixed(2) }))),
+      ...Object.entries(last.states).map(([name, rows]) => map(t(`state_${name}`), rows, -most(rows), most(rows), "")),
+    ];
   };
 
   const show = () => {
     place.hidden = !last;
     if (!last) return;
-    const chars = last.characters.map((each) => each.text);
-    $("[data-strip]").replaceChildren(...last.characters.map((each, index) => h("button", {
-      type: "button", lang: "zh-Hans", style: `--value:${height(each.probability)}`, "aria-label": `${each.text} ${percent(each.probability)}`,
-      onclick: () => { chosen = index; alternatives(); },
-      onmouseenter: () => { chosen = index; alternatives(); }, onfocus: () => { chosen = index; alternatives(); },
-    }, h("b", {}, each.text), h("span", { class: "bar" }))));
-    chosen = Math.min(chosen, chars.length - 1);
+    $("[data-strip]").replaceChildren(...last.characters.map(column));
+    chosen = Math.min(chosen, last.characters.length - 1);
     alternatives();
     $("[data-explain]").textContent = t(`explain_${last.cell}`);
-    const drawings = [
-      ...Object.entries(last.gates).map(([name, rows]) => ({ title: t(`gate_${name}`), note: t("mean_is", { value: last.gate_means[name].toFixed(2) }), rows, low: 0, high: 100 })),
-      ...Object.entries(last.states).map(([name, rows]) => ({ title: t(`state_${name}`), rows, low: -most(rows), high: most(rows) })),
-    ];
-    $("[data-heat]").replaceChildren(...drawings.map(({ title, note = "", rows, low, high }) => h("figure", {},
-      h("figcaption", {}, h("b", {}, title), " ", h("span", {}, note)),
-      heat(rows, chars, { low, high, label: `${title}. ${t("heat_label", { units: rows.length })}` }))));
-    $("[data-heat-note]").textContent = t("heat_note", { shown: Object.values(last.states)[0].length, units: last.units });
-    $("[data-echo]").replaceChildren(
-      h("p", {}, last.half_life ? t("half_life", { value: last.half_life.toFixed(1) }) : t("no_half_life", { value: last.echo.length - 1 })),
-      fade(last.echo, { x: t("characters_later"), label: t("echo") }));
+    $("[data-heat]").replaceChildren(...maps());
+    const shown = Object.values(last.states)[0].length, { units, echo, half_life } = last;
+    $("[data-heat-note]").textContent = t("heat_note", { shown, units });
+    $("[data-half-life]").textContent =
+      half_life ? t("half_life", { value: half_life.toFixed(1) }) : t("no_half_life", { value: echo.length - 1 });
+    fit($("[data-echo]"), (width) => fade(echo, width, { x: t("characters_later"), label: t("echo") }));
   };
 
-  async function read() {
-    const own = ++turn, data = new FormData(form), text = (data.get("text") ?? "").trim();
+  const read = desk("inside", async (options) => {
+    const data = new FormData(form), text = (data.get("text") ?? "").trim(), cell = data.get("cell");
     if (text !== told.text) told = { text };
-    word.textContent = "";
-    form.classList.add("busy");
-    try {
-      const reading = await call("inside", [text, data.get("cell"), told.form ?? "", told.poet ?? "", told.title ?? ""]);
-      if (own !== turn) return;
+    const { form: ruled = "", poet = "", title = "" } = told;
+    const reading = await call("inside", [text, cell, ruled, poet, title], options);
+    return () => {
       last = reading;
-      address("inside", { text, cell: data.get("cell"), form: told.form, poet: told.poet, title: told.title });
+      note("inside", { text, cell, form: told.form, poet, title });
       show();
-    } catch (error) {
-      if (own === turn) word.textContent = excuse(error);
-    } finally {
-      if (own === turn) form.classList.remove("busy");
-    }
-  }
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    read();
+    };
   });
+
   form.addEventListener("change", (event) => event.target.name === "cell" && form.elements.text.value && read());
-  ui.root.addEventListener("spoken", show);
-  ui.root.addEventListener("dyed", show); // canvases do not follow the colours by themselves
+  page.root.addEventListener("spoken", show);
+  page.root.addEventListener("dyed", show); // canvases do not follow the colours by themselves
   return {
     /** A poem written here is read as it was written: by its cell, told its form, poet and title. */
     read(poem) {
@@ -89,8 +107,7 @@ export default function setUp() {
       if (!parameters.text) return;
       const said = choose(form, { text: parameters.text, cell: parameters.cell ?? "lstm" });
       told = { ...parameters, text: form.elements.text.value.trim() };
-      read();
-      word.textContent = said;
+      read({ said });
     },
   };
 }

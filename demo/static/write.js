@@ -1,8 +1,11 @@
 // Write: one character and Enter; the poem streams onto the sheet.
 
-import { h } from "./dom.js";
+import { seedOf } from "./address.js";
+import { $, h, page, touched } from "./dom.js";
 import { easel } from "./easel.js";
-import { $, FIXED, choices, choose, seedOf, translate } from "./ui.js";
+import { choices, choose } from "./fields.js";
+import { FIXED, typed } from "./poem.js";
+import { translate } from "./words.js";
 
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
 // Characters that open many Tang poems, for the die.
@@ -11,8 +14,13 @@ const ORDER = ["opening", "cell", "form", "regulated", "rhyme", "poet", "title",
 
 export default function setUp({ inspect }) {
   const form = $("[data-form=write]"), { opening, rhyme, regulated } = form.elements;
-  const hint = matchMedia("(pointer: coarse)").matches ? "hint_touch" : "hint";
-  const { compose, open } = easel("write", { order: ORDER, chosen: () => choices(form), rule: (values) => values.form, hint, inspect });
+  const hint = touched() ? "hint_touch" : "hint";
+  const chosen = () => {
+    const values = choices(form);
+    return { ...values, opening: typed(values.opening, !values.form), title: typed(values.title) };
+  };
+  const rule = (values) => values.form;
+  const { compose, details, open } = easel("write", { order: ORDER, chosen, rule, hint, inspect });
 
   const shape = () => {
     const values = choices(form);
@@ -28,22 +36,25 @@ export default function setUp({ inspect }) {
 
   const box = $("[data-suggestions]");
   const button = (attributes, char) => h("button", { type: "button", ...attributes }, char);
-  box.append(...SUGGESTED.map((char) => button({ lang: "zh-Hans", onclick: () => begin(char) }, char)));
-  box.append(button({ class: "die", "data-die": "", "data-t": "die", onclick: () => begin(OFTEN[Math.floor(Math.random() * OFTEN.length)]) }));
+  const chance = () => OFTEN[Math.floor(Math.random() * OFTEN.length)];
+  const suggestion = (char) => button({ lang: "zh-Hans", translate: "no", onclick: () => begin(char) }, char);
+  box.append(...SUGGESTED.map(suggestion));
+  box.append(button({ class: "die", "data-die": "", "data-t": "die", onclick: () => begin(chance()) }));
   translate(box);
   form.addEventListener("input", shape);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     compose();
   });
+  page.root.addEventListener("spoken", details);
   shape();
 
   return {
     open(parameters) {
       const said = choose(form, parameters), seed = seedOf(parameters);
       shape();
-      if (parameters.opening || seed !== null) open(parameters, seed, said);
-      else if (matchMedia("(min-width: 700px)").matches) opening.focus({ preventScroll: true });
+      if (parameters.opening || parameters.text || seed !== null) open(parameters, seed, said);
+      else if (!touched()) opening.focus({ preventScroll: true });
     },
   };
 }

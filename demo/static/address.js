@@ -1,0 +1,47 @@
+// Addresses: what each view shows, so that it can be opened again and sent on.
+
+import { page } from "./dom.js";
+
+// Kept while another view is open.
+const shown = {};
+
+/** Gradio's and a Space's own parameters, which stay in the browser's address and never go into a link. */
+export const isOwn = (name) => name.startsWith("__");
+
+/** The query that asks for what a view shows. The form "" is a choice too: free. */
+export function query(view, values) {
+  const given = Object.entries({ ...values, tab: view === "write" ? "" : view })
+    .filter(([name, value]) => (value ?? "") !== "" || (name === "form" && value === ""))
+    .map(([name, value]) => [name, typeof value === "boolean" ? Number(value) : value]);
+  return new URLSearchParams(given);
+}
+
+/** A link to what a view shows, for others: it carries that and nothing else. */
+export function linkTo(view) {
+  const url = new URL(location.href);
+  url.search = query(view, shown[view]);
+  url.hash = "";
+  return url.href;
+}
+
+/** The browser's own address while a view is open. */
+export function addressOf(view) {
+  const own = [...new URLSearchParams(location.search)].filter(([name]) => isOwn(name));
+  const url = new URL(linkTo(view));
+  url.search = new URLSearchParams([...own, ...url.searchParams]);
+  return url.href;
+}
+
+/** Notes what a view shows; if the view is open its address is the browser's too. Gives the link to it. */
+export function note(view, values) {
+  shown[view] = values;
+  if (page.root.dataset.view === view) history.replaceState(null, "", addressOf(view));
+  return linkTo(view);
+}
+
+/** What the browser's address asks for. */
+export const parameters = () =>
+  Object.fromEntries([...new URLSearchParams(location.search)].filter(([name]) => !isOwn(name)));
+
+/** A seed of an address, or null. */
+export const seedOf = ({ seed }) => (/^\d{1,10}$/.test(seed ?? "") ? Number(seed) : null);

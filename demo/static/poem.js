@@ -1,0 +1,55 @@
+// A poem as text: its lines, what is kept of the rules, what was typed. Nothing here touches the page.
+
+/** Lines and characters a line of the forms that fix both. */
+export const FIXED = { 五绝: [4, 5], 七绝: [4, 7], 五律: [8, 5], 七律: [8, 7] };
+
+const MARK = /[，。]/;
+const RHYME_FAULTS = ["出韵", "重韵"];
+// Quotation marks, brackets, spaces, other punctuation and what chooses a glyph's variant: pasted with a poem, no part
+// of it. The bare marks of verse are kept where the form does not set its own.
+const PASTED = /[\s"'“”‘’「」『』《》〈〉（）()【】〔〕[\]·—…~～\u200b\ufeff]|\p{Variation_Selector}|\p{Join_Control}/gu;
+const PAUSES = /[、；：,;:]/g, STOPS = /[！？.!?．]/g;
+
+export const isMark = (char) => MARK.test(char);
+
+/** The text as lines with their marks. */
+export const linesOf = (text) => text.match(/[^，。]+[，。]?|[，。]/g) ?? [];
+
+/** A couplet a line. */
+export const couplets = (text) => text.replaceAll("。", "。\n").trim();
+
+/** The first line without its mark: what a poem is called in a list. */
+export const firstLine = (text) => (linesOf(text)[0] ?? "").replace(MARK, "");
+
+/** What was typed or pasted as the beginning of a poem: without marks, or, `marked`, with those of verse alone. */
+export function typed(text, marked = false) {
+  const verse = text.replace(PASTED, "").replace(PAUSES, "，").replace(STOPS, "。");
+  return marked ? verse : verse.replace(/[，。]/g, "");
+}
+
+/** The lines that are not new but stand in the corpus. `text` is the poem in the script on the page. */
+export function quoted(poem, text = poem.text) {
+  const old = linesOf(text).filter((_, index) => poem.quotes?.includes(poem.lines[index]));
+  return old.map((line) => line.replace(MARK, ""));
+}
+
+/**
+ * What a poem keeps of the rules of verse: its pattern and rhyme group if it keeps them, and how often it breaks which.
+ * `prosody` has pattern, rhyme_group, and the names of the violations.
+ */
+export function verdict({ pattern, rhyme_group, violations }) {
+  const broken = new Map();
+  for (const name of violations) broken.set(name, (broken.get(name) ?? 0) + 1);
+  const rhymes = !RHYME_FAULTS.some((name) => broken.has(name));
+  const scans = [...broken.keys()].every((name) => RHYME_FAULTS.includes(name));
+  return { pattern: scans ? pattern : null, group: rhymes ? rhyme_group : null, broken };
+}
+
+/** Text, title and poet in the script asked for; while a poem is still coming there is only the simplified. */
+export function inScript(poem, traditional) {
+  const { text, title = "", poet = "" } = (traditional && poem.traditional) || poem;
+  return { text, title, poet };
+}
+
+/** How a poem in the manner of a poet is signed. */
+export const after = (poet, traditional = false) => (poet ? `${traditional ? "擬" : "拟"}${poet}` : "");
