@@ -1,14 +1,17 @@
 """The page in a real browser: Chromium without a window, driven by Playwright."""
 
+import json
 import re
-from urllib.parse import urlencode
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from browsers import PATIENCE, launched
+from browsers import CI, PATIENCE, launched
 from page import serving
 from playwright.sync_api import Page, expect
 
 expect.set_options(timeout=PATIENCE)
+AXE = Path(__file__).resolve().parent.parent / "node_modules/axe-core/axe.min.js"
 DONE = "[data-sheet=write] .signature .seal"
 DRAFTS = "[data-form=write] [data-draft=take]"
 
@@ -30,9 +33,12 @@ def visit(browser, url):
     """Opens the page, and afterwards looks whether anything went wrong on it or was asked of another host."""
     contexts, wrong = [], []
 
-    def visit(width=1280, locale="zh-CN", scheme="light", **parameters) -> Page:
+    def visit(width=1280, locale="zh-CN", scheme="light", height=900, before="", **parameters) -> Page:
+        phone = min(width, height) < 500
         context = browser.new_context(
-            viewport={"width": width, "height": 900},
+            viewport={"width": width, "height": height},
+            is_mobile=phone,
+            has_touch=phone,
             locale=locale,
             color_scheme=scheme,
             reduced_motion="reduce",  # the poem stands at once
@@ -40,6 +46,7 @@ def visit(browser, url):
         )
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(before)
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
@@ -369,6 +376,67 @@ def test_a_phone_shows_the_new_poem(visit):
     assert page.locator("[data-sheet=write]").evaluate("e => e.getBoundingClientRect().bottom <= innerHeight")
 
 
+def test_a_phone_hides_its_keyboard_and_has_the_poem_before_the_settings(visit):
+    page = visit(width=390, height=844)
+    assert page.get_attribute("[data-form=write] [name=opening]", "enterkeyhint") == "go"
+    page.fill("[name=opening] >> nth=0", "春")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(DONE)
+    assert page.evaluate("document.activeElement.tagName") == "BODY"  # nothing that a keyboard would come for
+    top = "s => document.querySelector(`[role=tabpanel]:not([hidden]) ${s}`).getBoundingClientRect().top"
+    assert page.evaluate(top, "[data-sheet]") < page.evaluate(top, ".settings")
+    assert page.locator("[data-sheet=write] .signature").evaluate("e => e.getBoundingClientRect().bottom") < 844
+
+
+def test_a_phone_on_its_side_shows_the_whole_sheet(visit):
+    page = visit(width=844, height=390, opening="月", form="七律", seed=1)
+    page.wait_for_selector(DONE)
+    box = page.locator("[data-sheet=write] .frame").bounding_box()
+    assert box["height"] <= 390 and box["x"] + box["width"] <= 844
+    assert page.locator("[data-sheet=write] .frame").evaluate("e => e.scrollHeight - e.clientHeight") <= 1
+
+
+# What has moved before the visitor's eyes without his doing: https://web.dev/cls
+SHIFTS = """new PerformanceObserver(list => list.getEntries().filter(each => !each.hadRecentInput)
+    .forEach(each => window.shifts = (window.shifts ?? 0) + each.value))
+    .observe({ type: "layout-shift", buffered: true })"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
+def test_nothing_moves_while_the_page_and_a_poem_come(visit, width, height):
+    page = visit(width=width, height=height, before=SHIFTS, opening="月", form="七律", seed=1)
+    page.wait_for_selector(DONE)
+    page.evaluate("document.fonts.ready")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shifts ?? 0") < 0.05
+
+
+def test_a_phone_can_read_the_charts_and_compare_three_poems(visit):
+    page = visit(width=390, height=844, tab="compare", opening="春", form="七律", seed=7)
+    expect(page.locator("[data-numbers] .best")).to_have_count(3)
+    letters = page.locator("[data-curves] text >> nth=1").evaluate("e => e.getBoundingClientRect().height")
+    assert letters >= 12
+    tall = page.locator("[data-three]").evaluate("e => e.getBoundingClientRect().height")
+    assert tall <= 844  # three poems of eight lines on one screen
+    for frame in page.locator("[data-three] .frame").all():
+        assert frame.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+
+
+def test_paper_has_the_poem_and_its_seal_and_nothing_else(visit):
+    page = visit(width=390, scheme="dark", opening="月", form="七律", title="江楼", seed=3)
+    page.wait_for_selector(DONE)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 1000})  # a sheet of A4 within its margins
+    for part in (".poem", ".heading", ".seal"):
+        expect(page.locator(f"[data-sheet=write] {part}")).to_be_visible()
+    for part in (".top", "[data-form=write] .first", ".settings >> nth=0", "[data-under=write] .acts"):
+        expect(page.locator(part)).to_be_hidden()
+    frame = page.locator("[data-sheet=write] .frame").bounding_box()
+    seal = page.locator("[data-sheet=write] .seal").bounding_box()
+    assert frame["height"] < 1000 and seal["x"] >= frame["x"] and seal["y"] + seal["height"] <= 1000
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_long_title_fits_the_sheet(visit, width):
     page = visit(width=width, opening="春", form="七律", seed=2, title="送友人归江南省亲留别诗友", poet="白居易")
@@ -378,6 +446,140 @@ def test_a_long_title_fits_the_sheet(visit, width):
     assert max(heading.evaluate(room)) <= 0
     first, second = (heading.locator(part).bounding_box() for part in ("span", "small"))
     assert first["y"] + first["height"] <= second["y"] or first["x"] + first["width"] <= second["x"]
+
+
+def test_a_link_carries_the_poem_and_nothing_else(visit):
+    page = visit(opening="云", seed=1, lang="zh", utm_source="someone", __sign="secret")
+    page.wait_for_selector(DONE)
+    assert "__sign=secret" in page.url  # a private Space needs it on a reload
+    page.click("[data-under=write] [data-act=link]")
+    expect(page.locator("[data-word=write]")).not_to_be_empty()
+    link = page.evaluate("navigator.clipboard.readText()")
+    given = dict(parse_qsl(urlsplit(link).query))
+    assert given.keys() <= {"opening", "cell", "form", "regulated", "temperature", "seed", "text"}
+    assert given["text"] == poem(page)
+
+
+def test_the_poem_of_a_link_stays_though_the_model_would_write_another(visit):
+    text = "春草黄鹂啭，幽人白露晞。欲知行客处，谁见暮云飞。"
+    page = visit(opening="春", seed=1, form="五绝", text=text)
+    expect(page.locator("[data-under=write] .colophon")).to_contain_text("如今的模型")
+    assert poem(page) == text and "text=" in page.url
+    expect(page.locator("[data-under=write] .colophon")).to_contain_text("五绝仄起首句不入韵 · 韵 五微")
+
+
+def test_a_poem_is_shared_by_the_systems_own_way(visit):
+    share = "navigator.share = async what => { window.shared = what }"
+    page = visit(before=share, opening="云", seed=1)
+    page.wait_for_selector(DONE)
+    page.click("[data-act=share] >> nth=0")
+    page.wait_for_function("window.shared")
+    shared = page.evaluate("window.shared")
+    assert shared["text"].replace("\n", "") == poem(page) and "seed=1" in shared["url"]
+
+
+def test_where_copying_is_forbidden_the_text_is_there_to_be_copied_by_hand(visit):
+    forbid = """navigator.clipboard.writeText = () => Promise.reject(new Error("no"));
+        Document.prototype.execCommand = () => false"""
+    page = visit(before=forbid, opening="云", seed=1)
+    page.wait_for_selector(DONE)
+    page.click("[data-under=write] [data-act=copy]")
+    assert page.input_value("[data-word=write] textarea").replace("\n", "") == poem(page)
+
+
+def test_the_colophon_claims_only_what_is_kept(visit):
+    text = "白日依山尽，黄河入海去。欲穷千里目，更上一层楼。"
+    page = visit(opening="白", seed=1, form="五绝", regulated="0", text=text)
+    expect(page.locator("[data-under=write] .colophon")).to_contain_text("未合：出韵")
+    expect(page.locator("[data-under=write] .colophon")).not_to_contain_text("韵 十一尤")
+
+
+def test_poems_outlive_a_new_character_and_a_reload(visit):
+    page = visit(opening="春", seed=1)
+    page.wait_for_selector(DONE)
+    first = poem(page)
+    page.click("[data-suggestions] button >> nth=1")
+    expect(page.locator(DRAFTS)).to_have_count(2)
+    page.goto(page.url.split("?")[0])
+    page.wait_for_selector(".tang[data-ready]")
+    page.click("[data-form=write] .drafts summary")
+    page.click("[data-form=write] [data-draft=star] >> nth=1")
+    page.click(f"{DRAFTS} >> nth=1")
+    page.wait_for_selector(DONE)
+    assert poem(page) == first
+    with page.expect_download() as download:
+        page.click("[data-t=export] >> nth=0")
+    assert first.replace("。", "。\n").strip() in download.value.path().read_text("utf-8")
+    page.click("[data-t=clear] >> nth=0")
+    expect(page.locator(DRAFTS)).to_have_count(1)  # the one that is kept
+    page.click("[data-form=write] [data-draft=remove]")
+    expect(page.locator("[data-form=write] .drafts")).to_be_hidden()
+
+
+def test_a_double_click_is_one_call(visit):
+    page = visit()
+    held = hold(page, "write")
+    page.fill("[name=opening] >> nth=0", "春")
+    page.dblclick("[data-form=write] .go")
+    expect(page.locator("[data-sheet=write]")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("[data-word=write]")).to_have_text("正在写……")
+    assert len(held) == 1
+    held[0].continue_()
+    page.wait_for_selector(DONE)
+    expect(page.locator("[data-sheet=write]")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("[data-word=write]")).to_be_empty()
+
+
+def test_who_waits_is_told_how_many_come_before_and_a_lost_stream_is_called_that(visit):
+    page = visit()
+    message = json.dumps({"msg": "estimation", "rank": 7})
+    page.route(
+        "**/queue/data?*", lambda route: route.fulfill(content_type="text/event-stream", body=f"data: {message}\n\n")
+    )
+    page.evaluate(
+        """() => { window.words = []; const word = document.querySelector('[data-word=write]');
+        new MutationObserver(() => window.words.push(word.textContent)).observe(word, { childList: true }) }"""
+    )
+    page.press("[name=opening] >> nth=0", "Enter")
+    expect(page.locator("[data-word=write]")).to_contain_text("断了联系")
+    assert any("7 位" in word for word in page.evaluate("window.words"))
+
+
+def test_a_pasted_couplet_loses_its_marks(visit):
+    page = visit()
+    page.check("[data-form=write] [name=form][value=七绝]", force=True)
+    page.fill("[name=opening] >> nth=0", "「月落乌啼霜满天，江枫渔火对愁眠。」")
+    page.uncheck("[data-form=write] [name=regulated]")
+    page.keyboard.press("Enter")
+    page.press("[name=opening] >> nth=0", "Enter")
+    page.wait_for_selector(DONE)
+    assert poem(page).startswith("月落乌啼霜满天，江枫渔火对愁眠。")
+
+
+def test_copying_by_hand_gives_the_poem_alone(visit):
+    page = visit(opening="春", seed=1)
+    page.wait_for_selector(DONE)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('[data-sheet=write]'))")
+    assert re.sub(r"\s", "", page.evaluate("getSelection().toString()")) == poem(page)
+    assert page.get_attribute("[data-sheet=write] .poem", "translate") == "no"
+    assert page.locator("main").count() == 1  # Gradio's
+
+
+@pytest.mark.parametrize(("locale", "scheme", "width"), [("zh-CN", "light", 1280), ("en-US", "dark", 390)])
+def test_axe_finds_nothing(visit, locale, scheme, width):
+    """https://github.com/dequelabs/axe-core, on every view with something in it."""
+    if not AXE.is_file() and not CI:
+        pytest.skip("axe-core is not installed (make lint installs it)")
+    page = visit(width=width, locale=locale, scheme=scheme, opening="春", title="晓", poet="李白", seed=1)
+    page.wait_for_selector(DONE)
+    page.add_script_tag(content=AXE.read_text("utf-8"))
+    for tab in ("write", "compare", "acrostic", "check", "inside", "about"):
+        page.click(f"[data-tab={tab}]")
+        if tab not in ("write", "about"):
+            page.click(f"[data-form={tab}] .go")
+            page.wait_for_selector(f"[data-form={tab}]:not(.busy)")
+        found = page.evaluate("axe.run('.tang').then(({ violations }) => violations.map(v => [v.id, v.nodes[0].html]))")
+        assert found == [], tab
 
 
 def test_whatever_is_typed_is_text(visit):

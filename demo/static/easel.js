@@ -68,9 +68,10 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
 
   async function present(each, at_once = false) {
     poem = each;
+    under.hidden = false;
     if (at_once || traditional || !sheet.written.length) fresh(each);
     if (!await sheet.finish({ ...each, ...shown(each) }, { mark: mark(each), at_once })) return;
-    under.hidden = false;
+    under.classList.remove("coming");
     details();
     address(each);
     $("[data-live]").textContent = linesOf(shown(each).text).join(" ");
@@ -79,6 +80,8 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
   /** While a call is out: the desk says so, and after a while a word does, with the place in the queue. */
   function busy(own) {
     form.classList.add("busy");
+    under.classList.toggle("coming", !poem);
+    under.hidden = false; // its room at once, so that nothing moves when the poem is there
     place.setAttribute("aria-busy", "true");
     let ahead = 0;
     const say = () => { word.textContent = ahead ? t("waiting_behind", { count: ahead }) : t("waiting"); };
@@ -99,7 +102,10 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
     word.textContent = excuse(error);
     if (!cleared) return;
     if (poem) present(poem, true);
-    else sheet.clear({ hint });
+    else {
+      sheet.clear({ hint });
+      under.hidden = true;
+    }
   }
 
   /**

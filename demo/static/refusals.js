@@ -2,7 +2,7 @@ import { speech, t } from "./words.js";
 
 // The endpoints and the judge speak English sentences; these are their patterns, and the page's own words for them.
 const REFUSALS = [
-  [/^busy$/, "busy"], [/^offline$/, "offline"], [/^broken$/, "broken"],
+  [/^busy$/, "busy"], [/^offline$/, "offline"], [/^lost$/, "lost"], [/^broken$/, "broken"],
   [/does not know '(?<char>.+?)' in .+?; close to it are (?<close>.+)$/, "unknown_close"],
   [/does not know '(?<char>.+?)' in/, "unknown"],
   [/'(?<char>.+?)' of .+ is no character the model knows/, "unknown"],
