@@ -38,11 +38,13 @@ from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from tang_rnn.faults import first_line
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
-from training.data import IGNORED, Collator, LengthBatchSampler, build_tokenizer, encode, load_corpus
+from training.data import IGNORED, Collator, LengthBatchSampler, encode
 from training.errors import CorpusError
 from training.evaluate import read_quatrains
+from training.loading import load_corpus
 from training.optimizer import MuonAdamW
 from training.train import TrainError, read_config
+from training.vocabulary import build_tokenizer
 
 from . import machine
 

@@ -22,7 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import machine
 from benchmarks.peers import CELLS, Ours, Report
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
-from training.data import IGNORED, build_tokenizer, encode, load_corpus
+from training.data import IGNORED, encode
+from training.loading import load_corpus
+from training.vocabulary import build_tokenizer
 
 SIZE = 1024  # of the square matrices
 

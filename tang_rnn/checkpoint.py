@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from .configuration_tang_rnn import TangRNNConfig
 from .recurrence import Recurrence
-from .tokenization_tang_rnn import TangTokenizer
+from .tokenization_tang_rnn import TangTokenizer, check_fingerprint
 
 if TYPE_CHECKING:
     from .modeling_tang_rnn import TangRNNForCausalLM
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, GENERATION = "config.json", "model.safetensors", "generation_config.json"
 NEEDED = (CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 LARGEST_JSON = 64 * 2**20  # bytes
+TOKENIZER = "tokenizer"  # in the weights' metadata: the fingerprint of the one they were trained with
 LARGEST_WEIGHT = 65504.0  # of float16, as which checkpoints are stored; trained ones stay below 100
 DTYPES = (None, "float32", "float16", "bfloat16", "float64")
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "max_length", "max_new_tokens", "suppress_tokens")
@@ -47,6 +48,8 @@ def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangT
         read_json(folder / name)
     tokenizer = TangTokenizer.from_pretrained(folder)
     tokenizer.normalize("".join(map(chr, range(0x20, 0xA000))))  # a broken table of replacements fails now, not later
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        check_fingerprint(tokenizer, (file.metadata() or {}).get(TOKENIZER))
     return load_model(folder, **kwargs) if kwargs else Recurrence(config, weights, folder), tokenizer
 
 

@@ -6,6 +6,7 @@ sees": optional context, then ``<s>``, the poem, ``</s>``.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -133,12 +134,40 @@ class TangTokenizer(PreTrainedTokenizerFast):
         return tuple(str(Path(save_directory, Path(file).name)) for file in files)
 
 
+def fingerprint(tokenizer: PreTrainedTokenizerBase, count: int | None = None) -> str:
+    """How many tokens a tokenizer has, and a hash of them in their order; `count`: of its first so many alone."""
+    vocabulary = tokenizer.get_vocab()
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)[:count]
+    return f"{len(tokens)}-{hashlib.sha256(chr(10).join(tokens).encode()).hexdigest()[:16]}"
+
+
+def check_fingerprint(tokenizer: PreTrainedTokenizerBase, expected: str | None) -> None:
+    """Makes sure that a tokenizer is the one that weights were trained with, or has more tokens behind those it has.
+
+    Args:
+        expected: the :func:`fingerprint` that the weights carry; None where they carry none.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if expected is None:
+        return
+    count = expected.split("-")[0]
+    if not count.isdecimal() or fingerprint(tokenizer, int(count)) != expected:
+        raise ValueError(
+            f"the weights were trained with another vocabulary ({count} tokens; this tokenizer has {len(tokenizer)}): "
+            "they are not of one checkpoint"
+        )
+
+
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Makes sure that a model can read what a tokenizer writes, before either runs.
 
     Raises:
-        ValueError: the tokenizer has tokens that the model has no embedding for, or other special tokens.
+        ValueError: the tokenizer has tokens that the model has no embedding for, other special tokens, or is not the
+            one that the model was trained with.
     """
+    check_fingerprint(tokenizer, getattr(model.config, "tokenizer_fingerprint", None))
     if len(tokenizer) > model.config.vocab_size:
         raise ValueError(
             f"the tokenizer has {len(tokenizer)} tokens and the model {model.config.vocab_size}: "
@@ -151,4 +180,4 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
             raise ValueError(f"{name} is {ours} in the tokenizer and {theirs} in the model's configuration")
 
 
-__all__ = ["TangTokenizer", "check_vocabulary"]
+__all__ = ["TangTokenizer", "check_fingerprint", "check_vocabulary", "fingerprint"]

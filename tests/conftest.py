@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM, TangTokenizer
-from training.train import export
+from training.export import export
 
 POEMS = (
     "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。",

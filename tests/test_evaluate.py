@@ -13,7 +13,7 @@ from transformers import MinPLogitsWarper
 
 from tang_rnn import TangPoet
 from tang_rnn.poet import PRETRAINED
-from training.data import encode, load_corpus
+from training.data import encode
 from training.decoding import Warped
 from training.decoding import main as decoding
 from training.errors import CorpusError
@@ -30,6 +30,7 @@ from training.evaluate import (
     theme_characters,
     theme_share,
 )
+from training.loading import load_corpus
 
 PAIR = "李贺", "王维"
 POEM = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"

@@ -21,7 +21,7 @@ from tang_rnn.poet import CELLS, PRETRAINED
 from tang_rnn.rules import Vocabulary
 from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP
 from tang_rnn.writing.poem import to_traditional
-from training.train import export
+from training.export import export
 
 # The same examples every time; EXAMPLES=2000 in the environment looks further.
 fixed = settings(

@@ -8,7 +8,9 @@ import torch
 from test_train import corpus_folder  # noqa: F401
 
 from benchmarks import peers
-from training.data import build_tokenizer, encode, load_corpus, score
+from training.data import encode, score
+from training.loading import load_corpus
+from training.vocabulary import build_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from huggingface_hub import ModelCard, metadata_load
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from training import publish
-from training.train import export
+from training.export import export
 
 ROOT = Path(__file__).parents[1]
 EVALUATION = {

@@ -3,94 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
-from datasets import Dataset, IterableDataset, concatenate_datasets, load_dataset
+from datasets import Dataset, IterableDataset, concatenate_datasets
 from datasets.distributed import split_dataset_by_node
 from torch.utils.data import IterableDataset as TorchIterableDataset
 from torch.utils.data import Sampler
 
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
-from tang_rnn.verse import COMMA, FORMS, STOP
+from tang_rnn.verse import COMMA, FORMS, STOP, classify, split_lines
 
-from .cleaning import read_variants, simplify
 from .errors import CorpusError
 
 IGNORED = -100  # what cross entropy looks away from
 
 
-def load_corpus(name: str, streaming: bool = False) -> dict[str, Dataset | IterableDataset]:
-    """The splits of a corpus: a folder of parquet files (train.parquet, or train-00000-of-00064.parquet and so on), or
-    a dataset on the Hub. With `streaming`, the training split is read as it is used and never held in memory.
-
-    A folder is read directly: `load_dataset` knows it by its path, and may answer with what stood there before.
-    """
-    splits: dict[str, list[str]] = {}
-    for file in sorted(Path(name).glob("*.parquet")):
-        splits.setdefault(file.stem.split("-")[0], []).append(str(file))
-    if not splits:
-        loaded = load_dataset(name, streaming=streaming)
-        if not streaming:
-            return loaded
-        return {
-            split: stream if split == "train" else Dataset.from_list(list(stream)) for split, stream in loaded.items()
-        }
-    corpus = {
-        split: Dataset(pq.read_table(files)) for split, files in splits.items() if not (streaming and split == "train")
-    }
-    if streaming:
-        corpus["train"] = load_dataset("parquet", data_files=splits["train"], split="train", streaming=True)
-    return corpus
-
-
-def _by_frequency(counts: Counter) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def build_tokenizer(train: Dataset | IterableDataset, min_count: int = 2, min_poems: int = 100) -> TangTokenizer:
-    """The tokenizer of a corpus.
-
-    Characters seen `min_count` times or more in poems and titles, poets with `min_poems` or more; every other character
-    that Unicode has is read as what the corpus would write for it (traditional forms, variant glyphs), if it is known.
-    """
-    counts, poets = Counter(), Counter()
-    for rows in train.iter(1000):
-        counts.update("".join(rows["text"] + rows["title"]))
-        poets.update(rows["poet"])
-    characters = [char for char, count in _by_frequency(counts) if count >= min_count]
-    names = [name for name, count in _by_frequency(poets) if name and count >= min_poems]
-    variants = read_variants()
-    replacements = {}
-    for block in ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x323B0)):  # the CJK blocks
-        for character in map(chr, range(*block)):
-            if (common := simplify(character, variants)) != character:
-                replacements[character] = common
-    return TangTokenizer.build(characters, names, replacements)
-
-
-def _encode(rows: dict[str, list], tokenizer: TangTokenizer, max_title: int) -> dict[str, list]:
+def _encode(rows: dict[str, list], places: list[int], tokenizer: TangTokenizer, max_title: int) -> dict[str, list]:
     ids = partial(tokenizer, add_special_tokens=False, return_attention_mask=False)
     poets = tokenizer.get_added_vocab()
+    forms = []
+    for place, text, form in zip(places, rows["text"], rows["form"]):
+        if not isinstance(text, str) or not text:
+            raise CorpusError(f"row {place + 1}: text is {text!r}, no poem")
+        form = form or classify(split_lines(text)).name
+        if form not in FORMS:
+            raise CorpusError(
+                f"row {place + 1}: form is {form!r}; known are {' '.join(FORMS)}, null is told from the lines"
+            )
+        forms.append([tokenizer.convert_tokens_to_ids(FORMS[form].token)])
     return {
-        "form": [[tokenizer.convert_tokens_to_ids(FORMS[form].token)] for form in rows["form"]],
+        "form": forms,
         "poet": [[poets[f"<{poet}>"]] if f"<{poet}>" in poets else [] for poet in rows["poet"]],
-        "title": [title[:max_title] for title in ids(rows["title"]).input_ids],
+        "title": [title[:max_title] for title in ids([title or "" for title in rows["title"]]).input_ids],
         "text": ids(rows["text"]).input_ids,
     }
 
 
 def encode(dataset: Dataset | IterableDataset, tokenizer: TangTokenizer, max_title: int = 12):
     """Columns form, poet, title and text as lists of token ids (each possibly empty), and, but in a stream, the row's
-    number."""
+    number.
+
+    Raises:
+        CorpusError: a row is no poem, or of a form that there is none of.
+    """
     dataset = dataset.map(
         _encode,
         batched=True,
+        with_indices=True,
         remove_columns=[name for name in dataset.column_names if name not in ("form", "poet", "title", "text")],
         fn_kwargs={"tokenizer": tokenizer, "max_title": max_title},
         **{"desc": "Tokenizing"} if isinstance(dataset, Dataset) else {},

@@ -22,9 +22,10 @@ from tang_rnn.faults import PoetError, first_line
 from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.sampling import Sampling
 
-from .data import encode, load_corpus, score
+from .data import encode, score
 from .errors import CorpusError
 from .evaluate import Quotations, describe, evenly, write_poems
+from .loading import load_corpus
 
 FORMS = ["七绝", "五律"]
 

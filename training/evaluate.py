@@ -26,8 +26,9 @@ from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import COMMA, FORMS, STOP, check, classify, split_lines
 from tang_rnn.writing.poem import Poem
 
-from .data import IGNORED, Collator, encode, load_corpus, score, scored
+from .data import IGNORED, Collator, encode, score, scored
 from .errors import CorpusError
+from .loading import load_corpus
 
 OPENINGS = "春秋山月江风花雪云日夜人水天白青客寒孤独"
 REGULATED = [name for name, form in FORMS.items() if form.regulated and form.num_lines]

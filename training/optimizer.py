@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -60,6 +62,13 @@ class Muon(torch.optim.Muon):
         return loss
 
 
+def sorted_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+    """The matrices between vectors, the tables of embeddings, and whatever else there is."""
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    matrices = [p for p in model.parameters() if p.ndim == 2 and not any(p is table for table in tables)]
+    return matrices, tables, [p for p in model.parameters() if p.ndim != 2]
+
+
 class MuonAdamW(torch.optim.Optimizer):
     """Muon and AdamW side by side.
 
@@ -81,9 +90,7 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         average: float = 0.0,
     ):
-        tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
-        matrices = [p for p in model.parameters() if p.ndim == 2 and not any(p is table for table in tables)]
-        vectors = [p for p in model.parameters() if p.ndim != 2]
+        matrices, tables, vectors = sorted_parameters(model)
         self.parts = (
             Muon(matrices, lr=muon_learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(
@@ -146,3 +153,10 @@ class MuonAdamW(torch.optim.Optimizer):
             for average, saved in zip(self.averages, state_dict["averages"]):
                 average.copy_(saved)
         self._join()
+
+
+def averaged_weights(model: nn.Module, path: Path) -> dict[str, torch.Tensor]:
+    """The running average of a saved :class:`MuonAdamW`, by the names its model gives the weights."""
+    averages = torch.load(path, map_location="cpu", weights_only=True)["averages"]
+    places = {id(weight): place for place, weight in enumerate(chain(*sorted_parameters(model)))}
+    return {name: averages[places[id(weight)]] for name, weight in model.named_parameters()}

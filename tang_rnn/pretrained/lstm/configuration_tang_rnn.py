@@ -30,6 +30,8 @@ class TangRNNConfig(PreTrainedConfig):
         output_samples (`int`): while training without logits, the output layer compares with this many tokens and the
             batch's own, three quarters of them the most frequent, instead of all; 0 for all.
         initializer_range (`float`): embeddings start uniform in plus or minus this.
+        tokenizer_fingerprint (`str`, *optional*): of the tokenizer whose tokens the embeddings belong to, see
+            `tang_rnn.tokenization_tang_rnn.fingerprint`.
 
     Raises:
         ValueError: for an unknown `cell_type`, naming the known ones, and for a size out of all proportion.
@@ -49,6 +51,7 @@ class TangRNNConfig(PreTrainedConfig):
     recurrent_dropout: float = 0.0
     output_samples: int = 0
     initializer_range: float = 0.1
+    tokenizer_fingerprint: str | None = None
     pad_token_id: int | None = 0
     bos_token_id: int | None = 1
     eos_token_id: int | list[int] | None = 2

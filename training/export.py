@@ -1,0 +1,49 @@
+"""A trained model as a complete Hub repository on disk."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from transformers import GenerationConfig
+
+from tang_rnn import TangRNNForCausalLM
+from tang_rnn.checkpoint import TOKENIZER, WEIGHTS
+from tang_rnn.files import written_beside
+from tang_rnn.tokenization_tang_rnn import TangTokenizer, fingerprint
+
+# What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
+SAMPLING = {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.9, "max_new_tokens": 256}
+
+
+def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) -> None:
+    """A complete Hub repository: weights, tokenizer, the code files, and how to sample.
+
+    Configuration and weights carry the tokenizer's fingerprint. The weights are float16 on disk, and the config says
+    float32, so that loading computes in float32.
+    """
+    model = copy.deepcopy(model).half().cpu()
+    model.config.tokenizer_fingerprint = fingerprint(tokenizer)
+    model.config.use_cache = True  # the Trainer has switched it off
+    model.config.auto_map = {"AutoModel": "modeling_tang_rnn.TangRNNModel"}  # save_pretrained adds its own class only
+    model.generation_config = GenerationConfig(
+        **SAMPLING,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        suppress_tokens=[tokenizer.unk_token_id],  # stands in the corpus for its rarest characters
+    )
+    with written_beside(folder) as beside:  # all of it, or the folder stays as it was
+        model.save_pretrained(beside)
+        weights = load_file(beside / WEIGHTS)
+        save_file(weights, beside / WEIGHTS, {"format": "pt", TOKENIZER: model.config.tokenizer_fingerprint})
+        path = beside / "config.json"
+        config = json.loads(path.read_text())
+        config["dtype"] = "float32"
+        path.write_text(json.dumps(config, indent=2) + "\n")
+        tokenizer.save_pretrained(beside)
+
+
+__all__ = ["SAMPLING", "export"]
