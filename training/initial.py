@@ -26,8 +26,9 @@ def find(name: str, key: str = "initial") -> TangPoet:
 def begin_with(model: TangRNNForCausalLM, tokenizer: TangTokenizer, name: str) -> None:
     """Takes over the weights of a checkpoint.
 
-    A token that its tokenizer does not know begins with the embedding of the one it is read as there: a character it is
-    a variant of, else ``<unk>``. A checkpoint of a smaller `hidden_size` is widened: see :func:`widened`.
+    A character that its tokenizer does not know begins with the embedding of the one it is read as there (one that it
+    is a variant of, else ``<unk>``), a poet with the mean of those it knows. A checkpoint of a smaller `hidden_size` is
+    widened: see :func:`widened`.
 
     Raises:
         TrainError: it is another network's.
@@ -50,12 +51,17 @@ def begin_with(model: TangRNNForCausalLM, tokenizer: TangTokenizer, name: str) -
             "weights can be widened, not narrowed"
         )
     weights = {key: value.float() for key, value in poet.model.state_dict().items() if key != "lm_head.weight"}
-    known = poet.tokenizer.get_vocab()
-    rows = [
-        known[token] if token in known else known.get(poet.tokenizer.normalize(token), poet.tokenizer.unk_token_id)
-        for token in sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
-    ]
-    table = weights.pop("model.embed_tokens.weight")[rows]
+    rows = weights.pop("model.embed_tokens.weight")
+    known, unknown = poet.tokenizer.get_vocab(), poet.tokenizer.unk_token_id
+    a_poet = rows[[known[f"<{poet}>"] for poet in poet.tokenizer.poets] or [unknown]].mean(0)
+
+    def row(token: str) -> torch.Tensor:
+        if token in known:
+            return rows[known[token]]
+        return a_poet if len(token) > 1 else rows[known.get(poet.tokenizer.normalize(token), unknown)]
+
+    vocabulary = tokenizer.get_vocab()
+    table = torch.stack([row(token) for token in sorted(vocabulary, key=vocabulary.__getitem__)])
     if theirs.hidden_size < config.hidden_size:
         weights = widened(weights, model.state_dict(), theirs.hidden_size)
     # strict: the tied output layer is stored once

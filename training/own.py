@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tang_rnn.verse import STOP
 
-from .cleaning import HAN, SOURCE_MARKS, clean, read_variants
+from .cleaning import HAN, QUOTES, SOURCE_MARKS, clean, read_variants
 from .duplicates import apart_from, drop_duplicates
 from .errors import CorpusError
 from .layouts import Found, verse
@@ -75,6 +75,8 @@ class OwnPoems:
 def plain(text: str) -> str:
     """The text with what keyboards and editors add made into the marks and brackets that cleaning knows."""
     text = unicodedata.normalize("NFC", re.sub("[\u200b-\u200f\u2060\ufe00-\ufe0f\U000e0100-\U000e01ef]", "", text))
+    text = re.sub(r"[\[［【（(〔]\s*\d+\s*[\]］】）)〕]|[\u2460-\u24ff]", "", text)  # numbers of notes
+    text = re.sub(rf"([{HAN}])[々〻]", r"\1\1", text)
     text = re.sub(r"[—–―…‥～~·・•|/\\]+", "，", text)
     text = text.translate(
         {ord("("): "（", ord(")"): "）", ord("【"): "（", ord("】"): "）", ord("〔"): "（", ord("〕"): "）"}
@@ -94,7 +96,7 @@ def clean_own(found: Found, variants: dict[str, str]) -> tuple[dict | None, str]
         return row | {"where": found.where}, ""
     reason = REASONS.get(reason, reason)
     if reason == REASONS["other characters"]:
-        others = re.sub(rf"[{HAN}{re.escape(SOURCE_MARKS)}\s]", "", raw["paragraphs"][0])
+        others = re.sub(rf"[{HAN}{re.escape(SOURCE_MARKS)}\s]", "", QUOTES.sub("", raw["paragraphs"][0]))
         reason += ": " + "".join(dict.fromkeys(others))[:20]
     return None, reason
 

@@ -181,7 +181,8 @@ def fit(
     if positions and len(positions) != per_step:
         raise TrainError(f"this run began with {len(positions)} batches a step: set batches_per_step to that")
     torch.manual_seed(arguments.seed)
-    model = _model(config, tokenizer, initial)
+    theirs = find(initial).model.config if initial else None  # of what the configuration does not say
+    model = model_like({name: getattr(theirs, name) for name in CARRIED if initial} | config["model"], tokenizer)
     if checkpoint:
         _check_same(checkpoint, model)
     elif initial:
@@ -205,14 +206,13 @@ def fit(
     trainer.accelerator.wait_for_everyone()  # the next stage begins with what the first process has written
 
 
-def _model(config: dict, tokenizer: TangTokenizer, initial: str | None) -> TangRNNForCausalLM:
-    """The untrained model; what the configuration does not say of it is the initial checkpoint's."""
-    options = config["model"]
-    if initial:
-        theirs = find(initial).model.config
-        options = {name: getattr(theirs, name) for name in CARRIED} | options
-    options = options | {"vocab_size": len(tokenizer), "tokenizer_fingerprint": fingerprint(tokenizer)}
-    return TangRNNForCausalLM(TangRNNConfig(**options))
+def model_like(options: dict | TangRNNConfig, tokenizer: TangTokenizer) -> TangRNNForCausalLM:
+    """An untrained model of these sizes with a row for each token."""
+    if isinstance(options, TangRNNConfig):
+        options = {name: getattr(options, name) for name in CARRIED}
+    return TangRNNForCausalLM(
+        TangRNNConfig(**options | {"vocab_size": len(tokenizer), FINGERPRINT: fingerprint(tokenizer)})
+    )
 
 
 def _check_same(checkpoint: Path, model: TangRNNForCausalLM) -> None:
