@@ -4,6 +4,13 @@
 
 Gradio serves and queues; the page itself is one ``gr.HTML`` whose template, style and scripts lie in ``static/``. It
 calls the endpoints below exactly as any other program does.
+
+A refused call answers with an ``error`` event; its data is ``{"error": sentence, "title": json, ...}``: the English
+sentence, and a JSON object with the fault's ``key`` and ``fields`` (``title`` is the one field of Gradio's errors that
+is free and that its clients hand on: ``AppError.title``). The sentence in another language is
+``facts().words[language].faults[key]`` with the fields put in; fields called name, other or names are looked up in
+``words[language].names`` first, lists are joined with a space, and a field may itself be such an object. A fault of our
+own is logged with its traceback and answers ``{"error": null}``.
 """
 
 from __future__ import annotations
@@ -13,12 +20,14 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
+from inspect import Signature, cleandoc, isgeneratorfunction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_type_hints
 
 DEMO = Path(__file__).resolve().parent
 if str(DEMO) not in sys.path:  # loaded by another program
@@ -35,20 +44,16 @@ from starlette.middleware import Middleware  # noqa: E402
 
 import tang_rnn  # noqa: E402
 from tang_rnn import TangPoet, verse  # noqa: E402
+from tang_rnn.faults import Fault  # noqa: E402
 from tang_rnn.inspection import inspect as look_inside  # noqa: E402
 from tang_rnn.poet import CELLS, PRETRAINED  # noqa: E402
 from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
 from tang_rnn.writing.poem import Poem, to_traditional  # noqa: E402
+from tang_rnn.writing.reading import MAX_TITLE, form_of_lines  # noqa: E402
+from tang_rnn.writing.request import OPTIONS, REQUIRED, Option  # noqa: E402
 
-Cell = Literal["lstm", "gru", "rnn"]
-FormName = Literal["五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""]
-
-LONGEST_OPENING = 14
-LONGEST_TITLE = 12
 LONGEST_ACROSTIC = 16
-LONGEST_POEM = 400
-LONGEST_READING = 160
 WAITING = 80  # calls in the queue before newcomers are told to come back: some ten seconds on two cores
 AT_ONCE = 2  # calls that compute, of all endpoints together
 
@@ -58,58 +63,91 @@ AT_ONCE = 2  # calls that compute, of all endpoints together
 
 
 class Refusal(gr.Error):
-    """Something the caller can put right; the message is all he sees."""
+    """A fault that is the caller's to mend: its English sentence, and as its title, for programs, key and fields."""
 
-    def __init__(self, message: str):
-        super().__init__(message, print_exception=False)
-
-
-def _text(value: Any, name: str, longest: int) -> str:
-    value = "" if value is None else value
-    if not isinstance(value, str):
-        raise Refusal(f"{name} must be text")
-    value = value.strip()
-    if len(value) > longest:
-        raise Refusal(f"{name} is too long: {len(value)} characters, at most {longest}")
-    return value
+    def __init__(self, fault: Fault):
+        told = fault.to_dict()
+        message = told.pop("message")
+        super().__init__(message, title=json.dumps(told, ensure_ascii=False), print_exception=False)
 
 
-def _choice(value: Any, name: str, known: tuple) -> Any:
-    if value not in known:
-        raise Refusal(f"{name} must be one of {' '.join(map(str, filter(None, known)))}")
-    return value
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A user's fault becomes a refusal in its own words; any other error is ours, and logged with its traceback."""
+    try:
+        yield
+    except Fault as fault:
+        raise Refusal(fault) from None
 
 
-def _number(value: Any, name: str, least: float, most: float, whole: bool = False) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
-    if not number or (whole and value % 1):
-        raise Refusal(f"{name} must be a {'whole ' if whole else ''}number between {least} and {most}")
-    return value
+ENDPOINTS: dict[str, tuple[Option, ...]] = {}  # what each takes, in order
 
 
-def _seed(value: Any) -> int:
-    if value is None:
-        return random.SystemRandom().randrange(10**6)  # short enough to read out
-    return int(_number(value, "seed", 0, 2**31 - 1, whole=True))
+def endpoint(*options: Option) -> Callable:
+    """Makes an endpoint of a function that takes these options as keywords: they are its signature, and are checked."""
+
+    def decorate(function: Callable) -> Callable:
+        def values(arguments: tuple, keywords: dict) -> dict:
+            given = dict(zip((option.name for option in options), arguments)) | keywords
+            given = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+            return {option.name: option.check(given.get(option.name)) for option in options}
+
+        if isgeneratorfunction(function):
+
+            def call(*arguments, **keywords):
+                with refusing():
+                    yield from function(**values(arguments, keywords))
+        else:
+
+            def call(*arguments, **keywords):
+                with refusing():
+                    return function(**values(arguments, keywords))
+
+        returned = get_type_hints(function)["return"]
+        parameters = [option.parameter() for option in options]
+        call.__name__, call.__module__ = function.__name__, function.__module__
+        call.__doc__ = "\n".join(
+            [cleandoc(function.__doc__), "", "Args:", *(f"    {each.name}: {each.describe()}." for each in options)]
+        )
+        call.__signature__ = Signature(parameters, return_annotation=returned)
+        call.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": returned}
+        ENDPOINTS[function.__name__] = options
+        return call
+
+    return decorate
 
 
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise Refusal(f"{name} must be true or false")
-    return value
+def _ours(name: str, **changes: Any) -> Option:
+    """An option of writing as the page offers it."""
+    return replace(OPTIONS[name], **changes)
 
 
-def _options(form: Any, regulated: Any, rhyme: Any, poet: Any, title: Any, temperature: Any) -> dict:
-    """The options of ``TangPoet.write`` that all ways of writing share; rules that a form cannot have are dropped."""
-    form = _choice(form, "form", get_args(FormName))
+CELL = Option("cell", str, "lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+_FORM = Option("form", str, "", "", choices=("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
+FORM = replace(
+    _FORM, default="五绝", help="五绝 七绝 are quatrains, 五律 七律 eight lines, 五古 七古 old style; empty: any"
+)
+REGULATED = _ours(
+    "regulated", default=True, help="keep tonal pattern and rhyme of regulated verse, where the form has them"
+)
+RHYME = _ours(
+    "rhyme", default="", longest=8, or_true=False, help="a level rhyme group of 平水韵, such as 一东; empty: any"
+)
+POET, TOPIC = _ours("poet", longest=8), _ours("title", longest=MAX_TITLE)
+TEMPERATURE = _ours("temperature", least=0.1, above=None, most=2.0)
+SEED = _ours("seed", most=2**31 - 1)
+OPENING = _ours("opening", longest=14)
+HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED)
+
+
+def _options(form: str, regulated: bool, rhyme: str, seed: int | None, **others: Any) -> dict:
+    """The options of ``TangPoet.write``; rules that a form cannot have are dropped."""
     even = form in FORMS and FORMS[form].line_length is not None
-    return {
+    return others | {
         "form": form or None,
-        "regulated": _flag(regulated, "regulated") and even and FORMS[form].regulated,
-        "rhyme": (_text(rhyme, "rhyme", 8) or None) if even else None,
-        "poet": _text(poet, "poet", 8),
-        "title": _text(title, "title", LONGEST_TITLE),
-        "temperature": _number(temperature, "temperature", 0.1, 2.0),
+        "regulated": regulated and even and FORMS[form].regulated,
+        "rhyme": (rhyme or None) if even else None,
+        "seed": random.SystemRandom().randrange(10**6) if seed is None else seed,  # short enough to read out
     }
 
 
@@ -125,15 +163,6 @@ def poet_of(cell: str) -> TangPoet:
     return poet
 
 
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """What tang_rnn cannot do becomes a refusal in its own words, never a traceback."""
-    try:
-        yield
-    except ValueError as error:
-        raise Refusal(str(error)) from None
-
-
 def _told(poem: Poem, seconds: float | None = None) -> dict:
     """A poem as the endpoints give it."""
     return poem.to_dict() | {
@@ -146,170 +175,92 @@ def _told(poem: Poem, seconds: float | None = None) -> dict:
     }
 
 
-def write(
-    opening: str = "",
-    cell: Cell = "lstm",
-    form: FormName = "五绝",
-    regulated: bool = True,
-    rhyme: str = "",
-    poet: str = "",
-    title: str = "",
-    temperature: float = 0.8,
-    seed: int | None = None,
-) -> Iterator[dict]:
+@endpoint(OPENING, CELL, *HOW)
+def write(opening: str, cell: str, **how) -> Iterator[dict]:
     """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. It streams: each value
     has the text so far, the last one the whole poem with its form, seed, log probability, tonal pattern and rhyme
     group. The same arguments and seed give the same poem.
-
-    Args:
-        opening: the characters the poem begins with, at most 14, simplified or traditional, such as 春; empty: any.
-        cell: the recurrent cell that writes: lstm, gru or rnn.
-        form: 五绝 七绝 (quatrains), 五律 七律 (eight lines), 五古 七古 (old style), 杂言 (mixed); empty: any.
-        regulated: keep the tonal pattern and rhyme of regulated verse, in 五绝 七绝 五律 七律.
-        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东; empty: any.
-        poet: a Tang poet to imitate, such as 李白; empty: nobody.
-        title: a title or theme of at most 12 characters, such as 送别.
-        temperature: from 0.1 (predictable) to 2 (wild).
-        seed: a whole number; none: another poem each time.
     """
-    writer = poet_of(_choice(cell, "cell", CELLS))
-    opening = _text(opening, "the opening", LONGEST_OPENING)
-    options = _options(form, regulated, rhyme, poet, title, temperature)
-    seed = _seed(seed)
-    with _in_words():
-        if options["regulated"]:  # the best of several drafts, so nothing is known before the end
-            poem = writer.write(opening, seed=seed, **options)
-            for end in range(4, len(poem.text), 4):  # fewer messages; the page sets its own pace
-                yield {"text": poem.text[:end], "done": False}
-        else:
-            stream, text = writer.stream(opening, seed=seed, **options), ""
-            for piece in stream:
-                text += piece
-                yield {"text": text, "done": False}
-            poem = stream.poem
-        yield _told(poem)
+    options = _options(**how)
+    stream, text = poet_of(cell).stream(opening, **options), ""
+    for piece in stream:
+        text += piece
+        if not options["regulated"] or len(text) % 4 == 0:  # the best of several comes at once: fewer messages
+            yield {"text": text, "done": False}
+    yield _told(stream.poem)
 
 
-def compare(
-    opening: str = "",
-    form: FormName = "五绝",
-    regulated: bool = True,
-    rhyme: str = "",
-    poet: str = "",
-    title: str = "",
-    temperature: float = 0.8,
-    seed: int | None = None,
-) -> dict:
+@endpoint(OPENING, *HOW)
+def compare(opening: str, **how) -> dict:
     """Let all three cells, RNN, LSTM and GRU, write from the same opening and seed. Gives for each its poem, the
     natural log probability per character that each of the three models gives what follows the opening, milliseconds
     per character, and its number of parameters.
-
-    Args:
-        opening: the characters the poems begin with, at most 14, such as 春; empty: any.
-        form: 五绝 七绝 (quatrains), 五律 七律 (eight lines), 五古 七古 (old style), 杂言 (mixed); empty: any.
-        regulated: keep the tonal pattern and rhyme of regulated verse, in 五绝 七绝 五律 七律.
-        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东; empty: any.
-        poet: a Tang poet to imitate, such as 李白; empty: nobody.
-        title: a title or theme of at most 12 characters, such as 送别.
-        temperature: from 0.1 (predictable) to 2 (wild).
-        seed: a whole number; none: other poems each time.
     """
-    opening = _text(opening, "the opening", LONGEST_OPENING)
-    options = _options(form, regulated, rhyme, poet, title, temperature)
-    seed = _seed(seed)
-    poems = []
-    with _in_words():
-        for cell in CELLS:
-            writer, started = poet_of(cell), time.perf_counter()
-            poem = writer.write(opening, seed=seed, **options)
-            told = _told(poem, time.perf_counter() - started)
-            context, *_ = writer.reader.context(options["form"], poem.poet, poem.title)
-            given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
-            told["judged_by"] = {}
-            for other in CELLS:
-                log_prob, characters = poet_of(other).score(poem.text, context, skip=given)
-                told["judged_by"][other] = round(log_prob / characters, 4)
-            told["parameters"] = facts()["cells"][cell]["parameters"]
-            poems.append(told)
-    return {"seed": seed, "poems": poems}
+    options, poems = _options(**how), []
+    for cell in CELLS:
+        writer, started = poet_of(cell), time.perf_counter()
+        poem = writer.write(opening, **options)
+        told = _told(poem, time.perf_counter() - started)
+        context, *_ = writer.reader.context(options["form"], poem.poet, poem.title)
+        given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
+        told["judged_by"] = {}
+        for other in CELLS:
+            log_prob, characters = poet_of(other).score(poem.text, context, skip=given)
+            told["judged_by"][other] = round(log_prob / characters, 4)
+        told["parameters"] = facts()["cells"][cell]["parameters"]
+        poems.append(told)
+    return {"seed": options["seed"], "poems": poems}
 
 
-def acrostic(
-    phrase: str,
-    cell: Cell = "lstm",
-    line_length: Literal[5, 7] = 7,
-    tail: bool = False,
-    regulated: bool = True,
-    rhyme: str = "",
-    poet: str = "",
-    temperature: float = 0.8,
-    seed: int | None = None,
-) -> dict:
+@endpoint(
+    Option("phrase", str, REQUIRED, "the name or phrase to hide, a character a line, such as 春夏秋冬", longest=64),
+    CELL,
+    Option("line_length", int, 7, "characters in a line", choices=(5, 7)),
+    Option("tail", bool, False, "hide the phrase in the last characters of the lines (藏尾) instead of the first"),
+    *(option for option in HOW if option not in (FORM, TOPIC)),
+)
+def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dict:
     """Write a Chinese acrostic (藏头诗): a poem whose lines begin, or end, with the characters of a name or phrase. Up
-    to 4 characters make a quatrain, up to 8 a poem of eight lines, more an old-style poem.
-
-    Args:
-        phrase: the name or phrase to hide, 1 to 16 Chinese characters, one for each line, such as 春夏秋冬.
-        cell: the recurrent cell that writes: lstm, gru or rnn.
-        line_length: characters in a line, 5 or 7.
-        tail: hide the phrase in the last characters of the lines (藏尾) instead of the first.
-        regulated: keep the tonal pattern and rhyme of regulated verse, up to 8 characters.
-        rhyme: one of the 30 level rhyme groups of 平水韵, such as 一东; empty: any.
-        poet: a Tang poet to imitate, such as 李白; empty: nobody.
-        temperature: from 0.1 (predictable) to 2 (wild).
-        seed: a whole number; none: another poem each time.
+    to 4 characters make a quatrain, up to 8 a poem of eight lines, at most 16 an old-style poem.
     """
-    writer = poet_of(_choice(cell, "cell", CELLS))
-    phrase = _text(phrase, "the phrase", 4 * LONGEST_ACROSTIC)
-    phrase = "".join(split_lines(phrase))
-    count = len(_text(phrase, "the phrase", LONGEST_ACROSTIC))
-    if not count:
-        raise Refusal("there is nothing to hide: give a name or phrase, such as 春夏秋冬")
-    numeral = {5: "五", 7: "七"}[_choice(line_length, "line_length", (5, 7))]
-    form = numeral + ("绝" if count <= 4 else "律" if count <= 8 else "古")
-    options = _options(form, regulated, rhyme, poet, "", temperature)
-    seed = _seed(seed)
-    hidden = {"acrostic_tail" if _flag(tail, "tail") else "acrostic": phrase}
-    with _in_words():
-        poem = writer.write("", seed=seed, num_lines=count + count % 2 if count > 8 else None, **hidden, **options)
-        return _told(poem) | {"phrase": phrase, "tail": tail}
+    hidden = "".join(split_lines(phrase))
+    if len(hidden) > LONGEST_ACROSTIC:
+        raise Fault("too_long", name="phrase", count=len(hidden), most=LONGEST_ACROSTIC)
+    if not hidden:
+        raise Fault("nothing_to_hide")
+    form, num_lines = form_of_lines(len(hidden), line_length)
+    options = _options(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
+    return _told(poet_of(cell).write("", **options)) | {"phrase": hidden, "tail": tail}
 
 
-def check(text: str, form: FormName = "") -> dict:
+@endpoint(
+    Option("text", str, REQUIRED, "the poem, simplified or traditional, with or without marks", longest=400),
+    replace(_FORM, help="the form to judge it by; empty: the one its lines make"),
+)
+def check(text: str, form: str) -> dict:
     """Judge any Chinese poem by the rules of regulated verse: its form, tonal pattern, rhyme group, the tone of every
     character (平 level, 仄 oblique, 中 either), and every fault with its line and position.
-
-    Args:
-        text: the poem, at most 400 characters, simplified or traditional, with or without punctuation.
-        form: the form to judge it by, such as 五律; empty: the one its lines make.
     """
-    text = _text(text, "the poem", LONGEST_POEM)
-    form = _choice(form, "form", get_args(FormName))
-    with _in_words():
-        return verse.check(text, form or None).to_dict()
+    return verse.check(text, form or None).to_dict()
 
 
 UNITS = 48  # rows of a heat map
 
 
-def inside(text: str, cell: Cell = "lstm", form: FormName = "", poet: str = "", title: str = "") -> dict:
+@endpoint(
+    Option("text", str, REQUIRED, "the poem, with its marks", longest=160),
+    CELL,
+    replace(_FORM, help="the form it is told beforehand; empty: none"),
+    replace(POET, help="the poet it is told beforehand; empty: none"),
+    replace(TOPIC, help="the title it is told beforehand; empty: none"),
+)
+def inside(text: str, cell: str, form: str, poet: str, title: str) -> dict:
     """Look inside a recurrent network as it reads a poem: how probable each character was, the five likeliest instead
     of it, the gates and states of 48 of its units from slow to fast, and how many characters a memory lasts.
-
-    Args:
-        text: the poem, at most 160 characters, with its punctuation.
-        cell: the recurrent cell that reads: lstm, gru or rnn.
-        form: the form it is told beforehand, such as 五绝; empty: none.
-        poet: the poet it is told beforehand; empty: none.
-        title: the title it is told beforehand; empty: none.
     """
-    reader = poet_of(_choice(cell, "cell", CELLS))
-    text = _text(text, "the poem", LONGEST_READING)
-    form = _choice(form, "form", get_args(FormName))
-    title = _text(title, "title", LONGEST_TITLE)
-    with _in_words():
-        context, *_ = reader.reader.context(form, _text(poet, "poet", 8), title)
-        reading = look_inside(reader, text, context)
+    poet_reading = poet_of(cell)
+    context, *_ = poet_reading.reader.context(form, poet, title)
+    reading = look_inside(poet_reading, text, context)
     # Slow units first: those whose forget or update gate stays open, or, without gates, whose state changes least.
     keep = reading.gates.get("forget", reading.gates.get("update"))
     last = reading.states["h"][-1]  # (T, H), of the last layer
@@ -349,7 +300,8 @@ def words() -> dict[str, dict[str, str]]:
 
 @cache
 def facts() -> dict:
-    """What the page knows before it asks: names to choose from, sizes, and how training went."""
+    """What the page knows before it asks: names to choose from, sizes, how training went, for each endpoint its options
+    in order with limits and defaults, and all words by language and section."""
     cells = {}
     for cell in CELLS:
         weights = poet_of(cell).recurrence
@@ -366,6 +318,8 @@ def facts() -> dict:
         "poets": poet_of("lstm").tokenizer.poets,
         "seals": SEALS,
         "rhymes": list(verse.PINGSHUI.level_groups),
+        "options": {name: [option.to_dict() for option in options] for name, options in ENDPOINTS.items()},
+        "words": languages(),
     }
 
 
@@ -384,7 +338,6 @@ def poem_of_link(parameters: dict[str, str]) -> dict | None:
     return poem | traditional
 
 
-MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
 THEME = gr.themes.Base(
     primary_hue="red", neutral_hue="stone", font=["Tang", "Songti SC", "serif"], font_mono=["monospace"]
 ).set(
@@ -398,7 +351,6 @@ MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mou
 
 def build() -> gr.Blocks:
     """The app, ready to launch."""
-    torch.set_num_threads(1)  # one poem is too little work to share out; callers run side by side instead
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(
             facts(),
@@ -430,6 +382,7 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
         "max_file_size": "1kb",  # nothing here takes files
         "state_session_capacity": 100,  # nor keeps anything of a visitor: Gradio would hold a copy of the page for each
     }
+    torch.set_num_threads(1)  # one poem is too little work to share out; callers run side by side instead
     return (page or build()).launch(**settings | kwargs)
 
 

@@ -9,27 +9,50 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+
+from tang_rnn.faults import Fault, first_line
+from tang_rnn.writing.request import OPTIONS, Option
+
+PORT = Option("port", int, None, "", least=1, most=2**16 - 1)
 
 
 class _Parser(argparse.ArgumentParser):
     """One line for what is wrong, not the whole usage."""
 
     def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"tang-rnn: {message} (see {self.prog} --help)\n")
 
 
-def _number(text: str, least: int = 1, most: int | None = None) -> int:
-    """A whole number between limits."""
-    limits = f"{least} or more" if most is None else f"between {least} and {most}"
-    if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
-        raise argparse.ArgumentTypeError(f"must be a whole number, {limits}, not {text!r}")
-    return int(text)
+def _value(option: Option) -> Callable[[str], object]:
+    """What turns an argument into the option's value, for argparse."""
+
+    def parse(text: str) -> object:
+        try:
+            return option.parse(text)
+        except Fault as fault:
+            raise argparse.ArgumentTypeError(str(fault)) from None
+
+    return parse
 
 
-def _port(text: str) -> int:
-    return _number(text, 1, 2**16 - 1)
+def _add(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """The options of writing, in the groups that the help shows them in."""
+    groups = {}
+    for option in (OPTIONS[name] for name in names):
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        flag = "--" + (option.flag or option.name).replace("_", "-")
+        how: dict = {"dest": option.name, "default": None, "help": option.help.replace("%", "%%")}
+        if option.type is bool:
+            how |= {"action": "store_true"}
+        else:
+            how |= {"type": _value(option), "metavar": option.metavar}
+        if option.type is dict:
+            how |= {"action": "extend"}
+        groups[option.group].add_argument(flag, **how)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,41 +61,22 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
-    def writing(name: str, help: str) -> argparse.ArgumentParser:
+    def writing(name: str, help: str, names: Iterable[str]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
-        sub.add_argument("opening", nargs="?", default="", help="first characters of the poem, such as 春")
-        rules = sub.add_argument_group("rules")
-        rules.add_argument("--form", help="五绝 七绝 五律 七律 五排 七排 五古 七古 杂言; default: the model's choice")
-        rules.add_argument("--lines", type=_number, dest="num_lines", metavar="N", help="for a form of free length")
-        rules.add_argument("--regulated", action="store_true", help="keep a tonal pattern and rhyme (近体)")
-        rules.add_argument("--pattern", help="a tonal pattern by name, such as 七绝平起首句入韵")
-        rules.add_argument("--rhyme", metavar="GROUP", help="rhyme group such as 一东; 'own': the poem's own choice")
-        rules.add_argument("--acrostic", default="", metavar="TEXT", help="characters that begin the lines (藏头)")
-        rules.add_argument("--acrostic-tail", default="", metavar="TEXT", help="characters that end the lines (藏尾)")
-        rules.add_argument("--avoid", default="", metavar="TEXT", help="characters that must not occur")
-        hints = sub.add_argument_group("hints to the model")
-        hints.add_argument("--poet", default="", help="a poet to imitate, such as 李白")
-        hints.add_argument("--title", default="", help="a title or theme, such as 送别")
-        drawing = sub.add_argument_group("drawing")
-        drawing.add_argument("--seed", type=int, help="same seed, same poem; default: another each time")
-        drawing.add_argument("--candidates", type=_number, metavar="N", help="write N, keep the best")
-        drawing.add_argument("--temperature", type=float, help="below 1 the expected, above 1 the unusual")
-        drawing.add_argument("--top-k", type=int, help="draw from the K likeliest characters; 0: all")
-        drawing.add_argument("--top-p", type=float, help="draw from the likeliest characters that make up this much")
-        drawing.add_argument("--num-beams", type=_number, help="beam search with so many beams")
-        drawing.add_argument("--repetition-penalty", type=float, help="above 1: characters written recur less")
+        sub.add_argument("opening", nargs="?", default="", help=OPTIONS["opening"].help)
+        _add(sub, names)
         output = sub.add_argument_group("output")
         output.add_argument("--traditional", action="store_true", help="print traditional characters")
         output.add_argument("--json", action="store_true", help="one JSON object a line")
         return sub
 
-    write = writing("write", "write poems")
+    names = [name for name in OPTIONS if name != "opening"]
+    write = writing("write", "write poems", names)
     write.add_argument("--cell", default="lstm", metavar="CELL", help="rnn, lstm (default), gru, a folder or a Hub id")
-    write.add_argument("--count", type=_number, default=1, metavar="N", help="how many poems")
     write.add_argument(
         "--out", metavar="FILE", help="JSON lines into a file; where FILE has some of the poems, it is gone on with"
     )
-    writing("compare", "write one poem with each of the three cells")
+    writing("compare", "write one poem with each of the three cells", [name for name in names if name != "count"])
 
     check = commands.add_parser("check", help="judge any poem's form, tones and rhyme", description="Judge any poem.")
     check.add_argument(
@@ -84,32 +88,17 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="open the page", description="Serve the page on this machine.")
     demo.add_argument("--host", help="address to listen on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     demo.add_argument(
-        "--port", type=_port, help="port to listen on (default: the first free from GRADIO_SERVER_PORT or 7860)"
+        "--port", type=_value(PORT), help="port to listen on (default: the first free from GRADIO_SERVER_PORT or 7860)"
     )
     return parser
 
 
-_OPTIONS = (
-    "form",
-    "num_lines",
-    "regulated",
-    "pattern",
-    "acrostic",
-    "acrostic_tail",
-    "avoid",
-    "poet",
-    "title",
-    "candidates",
-)
-_SAMPLING = ("temperature", "top_k", "top_p", "num_beams", "repetition_penalty")
-
-
-def _options(arguments: argparse.Namespace) -> dict:
-    """The keyword arguments of ``TangPoet.write``."""
-    options = {name: getattr(arguments, name) for name in _OPTIONS}
-    options["rhyme"] = True if arguments.rhyme == "own" else arguments.rhyme
-    options.update({name: value for name in _SAMPLING if (value := getattr(arguments, name)) is not None})
-    return options
+def _given(arguments: argparse.Namespace) -> dict:
+    """The options of writing that were given, as keyword arguments of ``TangPoet.write``."""
+    options = {name: getattr(arguments, name, None) for name in OPTIONS if name != "opening"}
+    if options["rhyme"] == "own":
+        options["rhyme"] = True
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _write(arguments: argparse.Namespace) -> Iterator[str]:
@@ -123,31 +112,32 @@ def _write(arguments: argparse.Namespace) -> Iterator[str]:
         return
     seed = poet.new_seed() if arguments.seed is None else arguments.seed
     for number, poem in enumerate(_poems(arguments, poet, seed), 1):
-        yield _show(poem, arguments, last=number == arguments.count)
+        if number == 1:
+            _say_seed(arguments, seed)
+        yield _show(poem, arguments, last=number == (arguments.count or 1))
+
+
+def _say_seed(arguments: argparse.Namespace, seed: int) -> None:
+    """For who likes the poem and did not choose the seed; JSON has it, and a beam search does not use it."""
+    if arguments.seed is None and not arguments.json and (arguments.num_beams or 1) == 1:
+        print(f"tang-rnn: seed {seed}", file=sys.stderr, flush=True)
 
 
 def _poems(arguments: argparse.Namespace, poet, seed: int, done: int = 0) -> Iterator:
     """The poems asked for without the first `done`, and on a terminal that shows none of them a progress bar."""
     from tqdm import tqdm
 
-    from tang_rnn.writing.request import default_candidates
-    from tang_rnn.writing.search import portions
-
-    hidden = arguments.out or not sys.stdout.isatty()
-    candidates = arguments.candidates or default_candidates(arguments.regulated, arguments.pattern)
+    hidden, count = arguments.out or not sys.stdout.isatty(), arguments.count or 1
+    options = _given(arguments) | {"seed": seed, "count": count}
     with tqdm(
-        total=arguments.count,
-        initial=min(done, arguments.count),
+        total=count,
+        initial=min(done, count),
         unit=" poems",
-        disable=not (hidden and arguments.count > 1 and sys.stderr.isatty()),
+        disable=not (hidden and count > 1 and sys.stderr.isatty()),
     ) as progress:
-        # In portions, so that many poems take no more memory than few; to go on, the portion begun is written again.
-        for numbers in portions(arguments.count, candidates, first=done):
-            first = numbers.start
-            poems = poet.write([arguments.opening], seed=seed + first, count=len(numbers), **_options(arguments))
-            for poem in poems[max(done - first, 0) :]:
-                yield poem
-                progress.update()
+        for poem in poet.each([arguments.opening], first=done, **options):
+            yield poem
+            progress.update()
 
 
 def _poem_file(arguments: argparse.Namespace, poet):
@@ -155,8 +145,9 @@ def _poem_file(arguments: argparse.Namespace, poet):
     from tang_rnn import __version__
     from tang_rnn.poem_file import PoemFile
 
-    given = _options(arguments) | {"opening": arguments.opening, "traditional": arguments.traditional}
-    options = {name: value for name, value in given.items() if value not in (None, "") and value is not False}
+    given = _given(arguments) | {"opening": arguments.opening, "traditional": arguments.traditional}
+    options = {name: value for name, value in given.items() if name not in ("count", "seed")}
+    options = {name: value for name, value in options.items() if value != "" and value is not False}
     options |= {"cell": arguments.cell, "weights": poet.fingerprint, "version": __version__}
     file = PoemFile(arguments.out, options, arguments.seed)
     if file.seed is None:
@@ -167,11 +158,13 @@ def _poem_file(arguments: argparse.Namespace, poet):
 def _compare(arguments: argparse.Namespace) -> Iterator[str]:
     from tang_rnn.poet import CELLS, TangPoet
 
-    seed = arguments.seed
+    options = _given(arguments)
+    options.setdefault("seed", TangPoet.new_seed())
     for cell in CELLS:
         poet = TangPoet.from_pretrained(cell)
-        seed = poet.new_seed() if seed is None else seed
-        poem = poet.write(arguments.opening, seed=seed, **_options(arguments))
+        poem = poet.write(arguments.opening, **options)
+        if cell == CELLS[0]:
+            _say_seed(arguments, options["seed"])
         if not arguments.json:
             size, nats = poet.recurrence.num_parameters / 1e6, -poem.log_prob / poem.characters
             yield f"{cell}  ({size:.1f} million parameters, {nats:.2f} nats a character)"
@@ -206,7 +199,7 @@ def _demo(arguments: argparse.Namespace) -> Iterator[str]:
         if (folder / "app.py").exists():
             break
     if importlib.util.find_spec("gradio") is None:
-        raise ValueError("the page needs gradio: pip install 'tang_rnn[demo]'")
+        raise Fault("no_gradio")
     spec = importlib.util.spec_from_file_location("tang_rnn_demo", folder / "app.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -214,18 +207,21 @@ def _demo(arguments: argparse.Namespace) -> Iterator[str]:
     try:
         module.main(arguments.host, arguments.port)
     except OSError as error:
-        raise ValueError(f"cannot listen there: {error}; choose another --host or --port") from None
+        raise Fault("cannot_listen", why=first_line(error)) from None
     yield from ()
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns 0, or 2 after one line on stderr about what was wrong."""
+    """Runs the command; returns 0, 2 after one line on stderr about what was wrong, or 1 after a fault of its own."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever called
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     try:
         parser = build_parser()
-        arguments = parser.parse_args(argv)
+        try:
+            arguments = parser.parse_args(argv)
+        except SystemExit as stop:  # the help, or a wrong option
+            return stop.code or 0
         if arguments.version:
             from importlib.metadata import version
 
@@ -246,8 +242,8 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except ValueError as error:  # PoetError, RuleConflict, and the judge's
-        print(f"tang-rnn: {' '.join(str(error).split())}", file=sys.stderr)
+    except Fault as fault:
+        print(f"tang-rnn: {fault}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -258,6 +254,10 @@ def main(argv: list[str] | None = None) -> int:
         _drop_output()
         print(f"tang-rnn: {error.filename or 'cannot write'}: {error.strerror or error}", file=sys.stderr)
         return 2
+    except Exception:  # a fault of this program, for whoever mends it
+        traceback.print_exc()
+        print("tang-rnn: this is a fault of tang-rnn, not yours; please report what stands above", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -16,7 +16,7 @@ class Fault(ValueError):
 
     Args:
         key: of its sentence, in the section "faults" of the words.
-        fields: what the sentence names; strings, numbers, or lists of them, so that JSON can hold them.
+        fields: what the sentence names; strings, numbers, lists of them, or another fault that is the cause.
 
     Attributes:
         key, fields: as given.
@@ -32,7 +32,8 @@ class Fault(ValueError):
 
     def to_dict(self) -> dict:
         """Key, fields and message, ready for ``json.dumps``."""
-        return {"key": self.key, "fields": self.fields, "message": str(self)}
+        fields = {name: value.to_dict() if isinstance(value, Fault) else value for name, value in self.fields.items()}
+        return {"key": self.key, "fields": fields, "message": str(self)}
 
     def __reduce__(self):
         return partial(type(self), self.key, **self.fields), ()

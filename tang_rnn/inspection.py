@@ -106,10 +106,14 @@ def inspect(poet: TangPoet, text: str, context: str = "", top: int = 5) -> Inspe
         top: alternatives for each character.
 
     Raises:
-        PoetError: no poem, one too long, or one with a character the model does not know.
+        PoetError: no poem, one too long, or one that is not Chinese.
     """
     model, tokenizer = poet.model, poet.tokenizer
-    text = _known(poet, text)
+    if len(text) > LONGEST:
+        raise PoetError("too_long", name="text", count=len(text), most=LONGEST)
+    text = poet.reader.readable(text, "text")
+    if not text:
+        raise PoetError("no_poem")
     ids = tokenizer(context, text, return_tensors="pt").input_ids.to(model.device)
     count = len(text)
     embedded = model.model.embed(ids)  # (1, before + T, E)
@@ -142,21 +146,6 @@ def inspect(poet: TangPoet, text: str, context: str = "", top: int = 5) -> Inspe
         states={name: torch.stack(values) for name, values in states.items()},
         echo=_echo(model.model, embedded, count),
     )
-
-
-def _known(poet: TangPoet, text: str) -> str:
-    """The text in the model's own characters."""
-    if len(text) > LONGEST:
-        raise PoetError(f"the poem is too long: {len(text)} characters, at most {LONGEST}")
-    text = poet.tokenizer.normalize(text)
-    if not text:
-        raise PoetError("there is no poem to look into")
-    for char in text:
-        if char not in poet.vocabulary.ids:
-            close = poet.reader.close_characters(char)
-            hint = f"close to it are {' '.join(close)}" if close else "give the text of the poem only"
-            raise PoetError(f"the model does not know {char!r} in the poem; {hint}")
-    return text
 
 
 def _echo(model, embedded: torch.Tensor, count: int) -> tuple[float, ...]:

@@ -10,6 +10,8 @@ import json
 import stat
 from pathlib import Path
 
+from .faults import Fault
+
 LONGEST_LINE = 2**20  # bytes; a line of this length is no poem
 BEGINNING = b'{"text": '
 
@@ -26,7 +28,7 @@ class PoemFile:
         seed: of the first poem; None where neither the caller nor the file says it.
 
     Raises:
-        ValueError: the file holds something else, poems of other options or another seed, or is being written.
+        Fault: the file holds something else, poems of other options or another seed, or is being written.
         OSError: it cannot be read or written.
     """
 
@@ -66,7 +68,7 @@ class PoemFile:
 
     def _open(self, mode: str) -> None:
         if self.path.exists() and not stat.S_ISREG(self.path.stat().st_mode):
-            raise ValueError(f"{self.path} is no regular file")
+            raise Fault("no_regular_file", file=str(self.path))
         self.file = open(self.path.resolve(), mode, buffering=0)  # noqa: SIM115
         try:
             import fcntl
@@ -76,7 +78,7 @@ class PoemFile:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.file.close()
-            raise ValueError(f"another run is writing {self.path}") from None
+            raise Fault("being_written", file=str(self.path)) from None
 
     def _read(self) -> None:
         """Counts the poems, makes sure they are ours, and stops before a last line that was cut."""
@@ -85,7 +87,7 @@ class PoemFile:
                 if not line.endswith(b"\n"):
                     ours = BEGINNING.startswith(line[: len(BEGINNING)])
                     if not ours or b"\r" in line or len(line) == LONGEST_LINE:
-                        raise ValueError(f"{self.path} holds something other than poems; name another file")
+                        raise Fault("not_poems", file=str(self.path))
                     try:
                         json.loads(line)
                     except ValueError:
@@ -97,22 +99,22 @@ class PoemFile:
         self.file.seek(self.end)
 
     def _check(self, line: bytes) -> None:
-        where = f"line {self.count + 1} of {self.path}"
+        where = {"line": self.count + 1, "file": str(self.path)}
         try:
             poem = json.loads(line)
             seed, options = int(poem["seed"]), poem["options"]
             theirs = {name: options.get(name) for name in [*options, *self.options]}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise ValueError(f"{where} is no poem of `write --out`; name another file") from None
+            raise Fault("line_no_poem", **where) from None
         for name, value in theirs.items():
             if value != (ours := self.options.get(name)):
                 was, now = ("not given" if each is None else repr(each) for each in (value, ours))
-                raise ValueError(f"{where} was written with other options: {name} was {was}, now it is {now}")
+                raise Fault("other_options", **where, option=name, was=was, now=now)
         if not self.count and self.seed is None:
             self.seed = seed
         if seed != self.seed + self.count:
-            what = f"begins with seed {seed}, not {self.seed}" if not self.count else f"has seed {seed} out of turn"
-            raise ValueError(f"{where} {what}; name another file")
+            key = "seed_out_of_turn" if self.count else "first_seed"
+            raise Fault(key, **where, found=seed, wanted=self.seed)
 
 
 __all__ = ["PoemFile"]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,14 +17,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from .checkpoint import load, load_model
-from .faults import PoetError, RuleConflict, first_line
+from .faults import Fault, PoetError, RuleConflict, first_line
 from .recurrence import Recurrence
-from .rules import Rules, VerseConstraint, Vocabulary
+from .rules import Plan, Rules, VerseConstraint, Vocabulary
 from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
 from .verse import classify, split_lines
 from .writing.poem import Poem
 from .writing.ranking import choose
-from .writing.request import Request, RequestReader, check_seed, default_candidates, new_seed
+from .writing.reading import Reader, Request
+from .writing.request import OPTIONS, checked, default_candidates, new_seed, takes
 from .writing.sampling import Sampling
 from .writing.search import Search, beam_search, portions
 
@@ -35,17 +34,8 @@ if TYPE_CHECKING:
 
 CELLS = ("rnn", "lstm", "gru")
 PRETRAINED = Path(__file__).parent / "pretrained"
-
-
-@contextmanager
-def _opening(what: str, hint: str) -> Iterator[None]:
-    """Whatever goes wrong while a folder is opened becomes a :class:`PoetError`."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # each library has classes of its own, tokenizers one that is no Exception
-        raise PoetError(f"cannot load {what}: {first_line(error)}; {hint}") from error
+WRITING = tuple(name for name in OPTIONS if name != "opening")
+STREAMING = tuple(name for name in WRITING if name not in ("count", "candidates"))
 
 
 class TangPoet:
@@ -53,6 +43,9 @@ class TangPoet:
 
     Args:
         model: a :class:`TangRNNForCausalLM`, or its weights alone.
+
+    Raises:
+        Fault: model and tokenizer do not go together.
 
     Attributes:
         tokenizer: the :class:`TangTokenizer`.
@@ -63,18 +56,15 @@ class TangPoet:
     _loading = Lock()
 
     def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer):
-        try:
-            check_vocabulary(model, tokenizer)
-            self.vocabulary = Vocabulary(tokenizer)
-        except ValueError as error:
-            raise PoetError(str(error)) from None
+        check_vocabulary(model, tokenizer)
+        self.vocabulary = Vocabulary(tokenizer)
         self._model, self._recurrence, self._laid_out = None, None, None
         if isinstance(model, Recurrence):
             self._recurrence = model
         else:
             self._model = model.eval()
         self.tokenizer = tokenizer
-        self.reader = RequestReader(tokenizer, self.vocabulary)
+        self.reader = Reader(tokenizer, self.vocabulary)
 
     @classmethod
     def from_pretrained(cls, name: str | Path = "lstm", **kwargs) -> TangPoet:
@@ -87,13 +77,14 @@ class TangPoet:
             PoetError: nothing to be loaded there.
         """
         path = PRETRAINED / str(name) if str(name) in CELLS else Path(name)
-        hint = f"name a cell ({', '.join(CELLS)}), a folder or a Hub id such as someone/tang-lstm"
         if not path.is_dir():
             if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
-                raise PoetError(f"there is no folder {str(name)!r}; {hint}")
+                raise PoetError("no_folder", folder=str(name), cells=list(CELLS))
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
-        with _opening(f"{str(name)!r}", hint):
+        try:
             return cls(*load(path, **kwargs))
+        except Fault as fault:
+            raise PoetError("cannot_load", folder=str(name), why=fault) from fault
 
     @staticmethod
     def _download(repo_id: str, **kwargs) -> Path:
@@ -103,7 +94,7 @@ class TangPoet:
         try:
             return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors"], **kwargs))
         except Exception as error:  # no network, no such repository, no access, a malformed id
-            raise PoetError(f"cannot get {repo_id!r} from the Hub: {first_line(error)}") from error
+            raise PoetError("no_download", repo=repo_id, why=first_line(error)) from error
 
     @property
     def model(self) -> TangRNNForCausalLM:
@@ -114,8 +105,11 @@ class TangPoet:
         """
         with self._loading:
             if self._model is None:
-                with _opening(f"the model in {str(self._recurrence.folder)!r}", "its weights alone can be read"):
-                    self._model = load_model(self._recurrence.folder).eval()
+                folder = self._recurrence.folder
+                try:
+                    self._model = load_model(folder).eval()
+                except Fault as fault:
+                    raise PoetError("cannot_load", folder=str(folder), why=fault) from fault
         return self._model
 
     @property
@@ -144,113 +138,93 @@ class TangPoet:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def write(
-        self,
-        opening: str | Sequence[str] = "",
-        *,
-        form: str | None = None,
-        count: int = 1,
-        seed: int | None = None,
-        candidates: int | None = None,
-        poet: str = "",
-        title: str = "",
-        regulated: bool = False,
-        pattern: str | None = None,
-        rhyme: str | bool | None = None,
-        acrostic: str = "",
-        acrostic_tail: str = "",
-        avoid: str = "",
-        num_lines: int | None = None,
-        **sampling,
-    ) -> Poem | list[Poem]:
+    @takes(*WRITING)
+    def write(self, opening: str | Sequence[str] = "", **options) -> Poem | list[Poem]:
         """Writes a poem, or several.
 
         Args:
             opening: the first characters, or a list of them for a batch; empty lets the model begin.
-            form: a name from ``FORMS``; None leaves it to the model, or to the rules (an acrostic of four is a 七绝).
-            count: poems for each opening.
-            seed: of the first poem; the next ones take the numbers after it. None: another each time.
-            candidates: how many are written for each poem, of which the best is kept, see :func:`rank` (default: 8
-                under tonal rules, else 1).
-            poet: one to imitate, of ``tokenizer.poets``.
-            title: a title or theme.
-            regulated, pattern, rhyme, acrostic, acrostic_tail, avoid, num_lines: see :class:`Rules`.
-            sampling: temperature, top_k, top_p, num_beams, repetition_penalty; see :class:`Sampling`.
+            {options}
+
+        Of several poems the first has the seed, the next ones the numbers after it. `candidates` is 8 under tonal rules
+        where it is not given, else 1.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.
 
         Raises:
-            PoetError: an option that cannot be, or an opening with a character the model does not know.
+            PoetError: an option that cannot be, or an opening that is not Chinese.
             RuleConflict: rules that no poem can keep together.
         """
-        options = self._sampling(sampling)
-        openings = [opening] if isinstance(opening, str) else list(opening)
-        if count < 1:
-            raise PoetError(f"count must be 1 or more, not {count}")
-        if candidates is not None and not 1 <= candidates <= 64:
-            raise PoetError(f"candidates must be between 1 and 64, not {candidates}")
-        if options.num_beams > 1 and (count > 1 or candidates is not None):
-            raise PoetError("beam search draws nothing and finds one poem: leave out count and candidates")
-        seed = check_seed(seed)
-        check_seed(seed + count - 1)
-        rules = dict(
-            form=form,
-            regulated=regulated,
-            pattern=pattern,
-            rhyme=rhyme,
-            acrostic=acrostic,
-            acrostic_tail=acrostic_tail,
-            avoid=avoid,
-            num_lines=num_lines,
-        )
-        requests = [
-            self.reader.request(text, rules, poet, title, seed + number) for text in openings for number in range(count)
-        ]
-        if candidates is None:
-            candidates = default_candidates(regulated, pattern)
-        poems: list[Poem] = []
-        for numbers in portions(len(requests), candidates):
-            poems += self._write([requests[number] for number in numbers], options, candidates)
-        return poems[0] if count == 1 and isinstance(opening, str) else poems
+        poems = list(self.each(opening, **options))
+        return poems[0] if isinstance(opening, str) and len(poems) == 1 else poems
 
-    def stream(self, opening: str = "", *, seed: int | None = None, **options) -> PoemStream:
+    @takes(*WRITING)
+    def each(self, opening: str | Sequence[str] = "", *, first: int = 0, **options) -> Iterator[Poem]:
+        """The poems of :meth:`write` as they come, a portion written at a time.
+
+        Args:
+            opening: as there.
+            first: number of the first poem that is given, for who has those before it already.
+            {options}
+
+        Raises:
+            PoetError, RuleConflict: as there, at once.
+        """
+        if not isinstance(opening, (str, Sequence)):
+            raise PoetError("not_text", name="opening")
+        openings = [opening] if isinstance(opening, str) else list(opening)
+        options = checked(options, WRITING)
+        count, sampling, candidates = options["count"], self._sampling(options), options["candidates"]
+        seed = new_seed() if options["seed"] is None else options["seed"]
+        OPTIONS["seed"].check(seed + count - 1)
+        if candidates is None:
+            candidates = default_candidates(options["regulated"], options["pattern"])
+        requests = [self.reader.request(_opening_of(text), options, seed) for text in openings]
+
+        def poems() -> Iterator[Poem]:
+            for numbers in portions(len(requests) * count, candidates, first):
+                portion = [replace(requests[number // count], seed=seed + number % count) for number in numbers]
+                yield from self._write(portion, sampling, candidates)[max(first - numbers.start, 0) :]
+
+        return poems()
+
+    @takes(*STREAMING)
+    def stream(self, opening: str = "", **options) -> PoemStream:
         """Writes a poem piece by piece: iterating gives its characters and marks as they come, opening first.
 
-        Takes what :meth:`write` takes but count and candidates; afterwards the whole poem is in ``.poem``.
-        """
-        names = Sampling.__dataclass_fields__
-        known = {*signature(self.write).parameters, *names} - {"count", "candidates", "sampling"}
-        if unknown := sorted(set(options) - known):
-            raise PoetError(f"stream takes the options of write but count and candidates, not {', '.join(unknown)}")
-        sampling = self._sampling({name: options.pop(name) for name in list(options) if name in names})
-        if sampling.num_beams > 1:
-            raise PoetError("beam search knows the poem only at its end and cannot be streamed")
-        poet, title = options.pop("poet", ""), options.pop("title", "")
-        request = self.reader.request(opening, options, poet, title, check_seed(seed))
-        return PoemStream(self, request, sampling)
+        Takes what :meth:`write` takes but count and candidates, and gives the poem that it gives; afterwards the whole
+        is in ``.poem``. Under tonal rules that is the best of several candidates, so its pieces come once all of them
+        are written. A beam search cannot be streamed.
 
-    def _sampling(self, options: dict) -> Sampling:
-        names = Sampling.__dataclass_fields__
-        if unknown := sorted(set(options) - set(names)):
-            raise PoetError(f"no option {', '.join(unknown)}; sampling has {', '.join(names)}")
-        try:
-            return Sampling(**options)
-        except TypeError:
-            raise PoetError(f"{', '.join(options)}: give numbers") from None
+        Args:
+            opening: the first characters.
+            {options}
+
+        Raises:
+            PoetError, RuleConflict: as :meth:`write`.
+        """
+        options = checked(options, STREAMING, unknown="no_stream_option")
+        if options["num_beams"] > 1:
+            raise PoetError("beams_do_not_stream")
+        seed = new_seed() if options["seed"] is None else options["seed"]
+        request = self.reader.request(_opening_of(opening), options, seed)
+        candidates = default_candidates(options["regulated"], options["pattern"])
+        return PoemStream(self, request, self._sampling(options), candidates)
 
     new_seed = staticmethod(new_seed)
+
+    def _sampling(self, options: dict) -> Sampling:
+        """How these options, checked, draw."""
+        return Sampling.of(options)
 
     def _write(self, requests: list[Request], sampling: Sampling, candidates: int) -> list[Poem]:
         """The best of the candidates of each request."""
         if sampling.num_beams > 1:
             rows = beam_search(self.model, self.constraint(requests), self.prompts(requests), sampling)
             return [self._scored(request, tokens) for request, tokens in zip(requests, rows)]
-        search = self.search(requests, sampling, candidates)
-        return [
-            choose([self.poem(request, tokens, log_prob) for tokens, log_prob in rows])
-            for request, rows in zip(requests, search.finish())
-        ]
+        found = self.search(requests, sampling, candidates).finish()
+        return [self.best(request, rows) for request, rows in zip(requests, found)]
 
     def constraint(self, requests: Sequence[Request]) -> VerseConstraint:
         """What holds a row for each request to its rules."""
@@ -268,9 +242,13 @@ class TangPoet:
         constraint, prompts = self.constraint(requests), self.prompts(requests)
         return Search(self.recurrence, constraint, prompts, seeds, sampling, candidates)
 
+    def best(self, request: Request, rows: Sequence[tuple[list[int], float]]) -> Poem:
+        """Of the candidates that a search found for a request, each its tokens and log probability, the best."""
+        return choose([self.poem(request, tokens, log_prob) for tokens, log_prob in rows])
+
     def poem(self, request: Request, written: Sequence[int], log_prob: float) -> Poem:
         """The poem that a search has written: its tokens behind the request's beginning, without the end."""
-        text = request.beginning + "".join(self.vocabulary.tokens[token] for token in written)
+        text = Plan.of(request.rules, self.vocabulary).text(request.beginning, written)
         return Poem(
             text=text,
             opening=request.opening,
@@ -278,7 +256,7 @@ class TangPoet:
             cell=self.cell,
             seed=request.seed,
             log_prob=log_prob,
-            characters=len(written) + 1,
+            characters=sum(token != self.vocabulary.unknown for token in written) + 1,
             poet=request.poet,
             title=request.title,
         )
@@ -294,33 +272,47 @@ class TangPoet:
         """The log probability of a whole poem and how many characters it sums over, the end included.
 
         Args:
-            text: the poem, in any script, with its marks.
+            text: the poem, in any script, with its marks; a character the model does not know is read, not counted.
             context: what stands before it; see ``tokenizer.context``.
             skip: characters at the beginning that are taken as given.
         """
         ids = self.tokenizer(context, text, return_tensors="pt").input_ids.to(self.model.device)
         ids = torch.cat([ids, ids.new_tensor([[self.tokenizer.eos_token_id]])], 1)
         first = int(ids[0].eq(self.tokenizer.bos_token_id).nonzero()[-1]) + skip
-        logits = self.model(ids[:, :-1], use_cache=False).logits[0, first:]
-        values = logits.float().log_softmax(1).gather(1, ids[0, first + 1 :, None])
+        logits, targets = self.model(ids[:, :-1], use_cache=False).logits[0, first:], ids[0, first + 1 :]
+        known = targets.ne(self.tokenizer.unk_token_id)
+        values = logits.float().log_softmax(1).gather(1, targets[:, None])[known]
         return float(values.sum()), len(values)
 
 
 class PoemStream:
     """A poem as it comes: iterate for its pieces; ``poem`` is the whole, once it is finished."""
 
-    def __init__(self, poet: TangPoet, request: Request, sampling: Sampling):
-        self._poet, self._request, self._search = poet, request, poet.search([request], sampling)
+    def __init__(self, poet: TangPoet, request: Request, sampling: Sampling, candidates: int):
+        self._poet, self._request = poet, request
+        self._search = poet.search([request], sampling, candidates)
         self.poem: Poem | None = None
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._request.beginning
-        vocabulary = self._poet.vocabulary
-        for token in self._search:
-            if int(token) != vocabulary.end:
-                yield vocabulary.tokens[int(token)]
-        ((tokens, log_prob),) = self._search.rows
-        self.poem = self._poet.poem(self._request, tokens, log_prob)
+        beginning = self._request.beginning
+        if self._search.candidates > 1:
+            (rows,) = self._search.finish()
+            self.poem = self._poet.best(self._request, rows)
+            yield from self.poem.text
+            return
+        yield from beginning
+        plan, end = Plan.of(self._request.rules, self._poet.vocabulary), self._poet.vocabulary.end
+        for slot, token in enumerate(self._search, len(beginning)):
+            if int(token) != end:
+                yield plan.character(slot, int(token))
+        self.poem = self._poet.best(self._request, self._search.rows)
+
+
+def _opening_of(text: object) -> str:
+    """An opening, where None is none that can be meant."""
+    if text is None:
+        raise PoetError("not_text", name="opening")
+    return OPTIONS["opening"].check(text)
 
 
 __all__ = ["CELLS", "PRETRAINED", "Poem", "PoemStream", "PoetError", "RuleConflict", "Rules", "Sampling", "TangPoet"]

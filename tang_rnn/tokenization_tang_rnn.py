@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from .faults import Fault
 from .files import written_beside
 from .verse import COMMA, FORM_TOKENS, STOP
 
@@ -148,36 +149,31 @@ def check_fingerprint(tokenizer: PreTrainedTokenizerBase, expected: str | None) 
         expected: the :func:`fingerprint` that the weights carry; None where they carry none.
 
     Raises:
-        ValueError: it is another.
+        Fault: it is another.
     """
     if expected is None:
         return
     count = expected.split("-")[0]
     if not count.isdecimal() or fingerprint(tokenizer, int(count)) != expected:
-        raise ValueError(
-            f"the weights were trained with another vocabulary ({count} tokens; this tokenizer has {len(tokenizer)}): "
-            "they are not of one checkpoint"
-        )
+        raise Fault("other_vocabulary", count=count, tokens=len(tokenizer))
 
 
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Makes sure that a model can read what a tokenizer writes, before either runs.
 
     Raises:
-        ValueError: the tokenizer has tokens that the model has no embedding for, other special tokens, or is not the
-            one that the model was trained with.
+        Fault: the tokenizer has tokens that the model has no embedding for, other special tokens, or is not the one
+            that the model was trained with.
     """
     check_fingerprint(tokenizer, getattr(model.config, "tokenizer_fingerprint", None))
-    if len(tokenizer) > model.config.vocab_size:
-        raise ValueError(
-            f"the tokenizer has {len(tokenizer)} tokens and the model {model.config.vocab_size}: "
-            "they are not of one checkpoint"
-        )
-    if {*tokenizer.get_vocab().values()} != {*range(len(tokenizer))}:
-        raise ValueError("the tokenizer's tokens are not numbered from 0 without a gap")
+    size, embedded = len(tokenizer), model.config.vocab_size
+    if size > embedded:
+        raise Fault("other_tokenizer", tokens=size, embedded=embedded)
+    if {*tokenizer.get_vocab().values()} != {*range(size)}:
+        raise Fault("tokens_with_gaps")
     for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
         if (ours := getattr(tokenizer, name)) != (theirs := getattr(model.config, name)):
-            raise ValueError(f"{name} is {ours} in the tokenizer and {theirs} in the model's configuration")
+            raise Fault("other_token_id", id=name, tokenizer=ours, config=theirs)
 
 
 __all__ = ["TangTokenizer", "check_fingerprint", "check_vocabulary", "fingerprint"]

@@ -1,6 +1,7 @@
 """The command: what it prints, that it prints it again, and that no traceback reaches a user."""
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tang_rnn.cli import build_parser, main
+from tang_rnn.recurrence import Recurrence
 
 
 def run(capsys, *arguments):
@@ -127,7 +129,31 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(capsys, arguments):
     assert code == 2 and out == "" and err.startswith("tang-rnn: ") and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["write", "--count", "0"], ["write", "--nonsense"], ["sing"], ["check"]])
+def test_a_fault_of_our_own_is_no_users_error(capsys, monkeypatch):
+    def broken(self, tokens, state):
+        raise ValueError("an injected bug")
+
+    monkeypatch.setattr(Recurrence, "step", broken)
+    code, out, err = run(capsys, "write", "春", "--seed", "1")
+    assert code == 1 and out == "" and "Traceback" in err and "an injected bug" in err
+
+
+def test_a_seed_that_was_not_given_is_said(capsys):
+    _, out, err = run(capsys, "write", "春", "--form", "五绝")
+    seed = re.fullmatch(r"tang-rnn: seed (\d+)\n", err)[1]
+    assert run(capsys, "write", "春", "--form", "五绝", "--seed", seed) == (0, out, "")
+    assert run(capsys, "write", "x")[2].count("\n") == 1, "not where there is no poem"
+
+
+def test_a_character_is_fixed_by_line_and_place(capsys):
+    options = ["--form", "五绝", "--fix", "2:3=月", "--fix", "4:5=风", "--seed", "1", "--json"]
+    lines = json.loads(run(capsys, "write", *options)[1])["lines"]
+    assert lines[1][2] == "月" and lines[3][4] == "风"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["write", "--count", "0"], ["write", "--fix", "月"], ["write", "--nonsense"], ["sing"], ["check"]]
+)
 def test_wrong_options_are_one_line_too(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         build_parser().parse_args(arguments)

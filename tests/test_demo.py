@@ -21,6 +21,9 @@ from gradio_client.exceptions import AppError  # noqa: E402
 from page import APP, free_port, load_app, serving  # noqa: E402
 
 from tang_rnn import verse  # noqa: E402
+from tang_rnn.faults import Fault  # noqa: E402
+from tang_rnn.recurrence import Recurrence  # noqa: E402
+from tang_rnn.words import languages  # noqa: E402
 
 STATIC = APP.parent / "static"
 
@@ -154,6 +157,43 @@ def test_what_cannot_be_done_is_said_in_words(client, endpoint, arguments, said)
     assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
 
 
+def test_programs_get_key_and_fields(client, url):
+    with pytest.raises(AppError) as caught:
+        client.predict("春" * 15, api_name="/write")
+    told = json.loads(caught.value.title)
+    assert told == {"key": "too_long", "fields": {"name": "opening", "count": 15, "most": 14}}
+    assert languages()["zh"]["faults"]["too_long"].count("{") == 3
+    # and as a page in a browser gets it
+    target = f"{url}gradio_api/call/check"
+    event = httpx.post(target, json={"data": ["abc", ""]}).json()["event_id"]
+    answer = httpx.get(f"{target}/{event}", timeout=30).text
+    data = json.loads(re.search("^data: (.*)$", answer, re.M)[1])
+    assert json.loads(data["title"]) == {"key": "not_chinese", "fields": {"char": "a"}} and "'a'" in data["error"]
+
+
+def test_our_own_faults_are_logged_and_not_shown_as_the_callers(client, monkeypatch, capfd):
+    """A ValueError deep inside is no refusal: the caller learns that something broke, the log where."""
+
+    def broken(self, tokens, state):
+        raise ValueError("an injected bug")
+
+    monkeypatch.setattr(Recurrence, "step", broken)
+    with pytest.raises(AppError) as caught:
+        client.predict("春", form="五绝", seed=1, api_name="/write")
+    assert "injected" not in str(caught.value)
+    assert "an injected bug" in capfd.readouterr().err
+
+
+def test_the_page_learns_options_and_words(client):
+    facts = load_app().facts()
+    names = [option["name"] for option in facts["options"]["write"]]
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert names == [each["parameter_name"] for each in endpoints["/write"]["parameters"]]
+    limits = {option["name"]: option for option in facts["options"]["write"]}
+    assert limits["opening"]["longest"] == 14 and limits["temperature"]["most"] == 2.0
+    assert facts["words"].keys() == languages().keys() and json.dumps(facts)
+
+
 def test_empty_opening_is_welcome(client):
     assert client.predict("", seed=1, api_name="/write")["form"] == "五绝"
 
@@ -200,7 +240,7 @@ def test_who_goes_away_frees_the_place(monkeypatch, url):
     def poet_of(cell):
         begun.append(cell)
         gate.wait(60)
-        raise app.Refusal("that will do")
+        raise app.Refusal(Fault("no_poem"))
 
     monkeypatch.setattr(app, "poet_of", poet_of)
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)

@@ -3,12 +3,16 @@
 import json
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
+import tang_rnn
 from tang_rnn import PoetError, RuleConflict
 from tang_rnn.faults import Fault
 from tang_rnn.words import languages
+
+PACKAGE = Path(tang_rnn.__file__).parent
 
 
 def test_a_fault_says_what_is_wrong_in_each_language():
@@ -51,3 +55,19 @@ def test_every_language_says_the_same():
 def test_words_are_words(language):
     for section in languages()[language].values():
         assert all(isinstance(word, str) and word and "\n" not in word for word in section.values())
+
+
+def test_every_fault_of_the_code_has_its_sentence_and_fields():
+    """And no sentence is left that nothing says."""
+    source = "".join(path.read_text("utf-8") for path in [*PACKAGE.rglob("*.py"), PACKAGE.parent / "demo" / "app.py"])
+    said = languages()["en"]["faults"]
+    raised = set(re.findall(r'(?:Fault|PoetError|RuleConflict|Refusal)\(\s*"(\w+)"', source))
+    assert len(raised) > 30 and raised <= said.keys()
+    unused = {key for key in said if f'"{key}"' not in source}
+    assert not unused
+
+
+def test_a_cause_is_said_in_the_same_language():
+    fault = PoetError("cannot_load", folder="x", why=Fault("no_file", file="config.json"))
+    assert str(fault) == "cannot load 'x': there is no file config.json" and "缺少文件" in fault.say("zh")
+    assert json.loads(json.dumps(fault.to_dict()))["fields"]["why"]["key"] == "no_file"

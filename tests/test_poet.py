@@ -3,13 +3,15 @@
 import pickle
 import random
 from dataclasses import replace
+from inspect import signature
 
 import pytest
 import torch
 
 from tang_rnn import PoetError, RuleConflict, TangPoet
 from tang_rnn.poet import CELLS
-from tang_rnn.verse import FORMS, STOP, check
+from tang_rnn.verse import FORMS, PINGSHUI, STOP, check
+from tang_rnn.writing import search
 from tang_rnn.writing.ranking import rank
 from tang_rnn.writing.sampling import Sampling
 
@@ -152,14 +154,23 @@ def test_context_changes_the_poem(poet):
         ({"opening": "，春"}, "cannot begin"),
         ({"acrostic": "春x", "form": "五绝"}, "in acrostic"),
         ({"poet": "李四"}, "does not know the poet '李四'; it knows 白居易"),
-        ({"count": 0}, "count must be 1 or more"),
-        ({"candidates": 0}, "candidates must be between"),
-        ({"seed": -1}, "seed must be between"),
+        ({"count": 0}, "count must be a whole number, 1 or more"),
+        ({"candidates": 0}, "candidates must be a whole number between"),
+        ({"seed": -1}, "seed must be a whole number between"),
         ({"temperature": 0}, "temperature must be above 0"),
         ({"top_p": 1.5}, "top_p must be"),
         ({"top_k": -1}, "top_k must be"),
         ({"num_beams": 99}, "num_beams must be"),
         ({"warmth": 1}, "no option warmth"),
+        ({"opening": None}, "the opening must be text"),
+        ({"opening": 7}, "the opening must be text"),
+        ({"opening": ["春", None]}, "the opening must be text"),
+        ({"form": 5}, "form must be text"),
+        ({"count": "3"}, "count must be a whole number, 1 or more, not '3'"),
+        ({"temperature": "hot"}, "temperature must be above 0"),
+        ({"regulated": 1}, "regulated must be true or false"),
+        ({"fixed": {(1, 1): "春风"}, "form": "五绝"}, "fixed must give characters"),
+        ({"fixed": "月"}, "fixed must give characters"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(poet, options, words):
@@ -168,12 +179,75 @@ def test_what_cannot_be_is_said_in_a_line(poet, options, words):
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_character_comes_with_close_ones(poet):
-    """A character of the rhyme book that the poems never use is answered with others read alike."""
-    candidates = (char for char in map(chr, range(0x4E00, 0x9FA6)) if poet.reader.close_characters(char))
-    unknown = next(char for char in candidates if poet.tokenizer.normalize(char) not in poet.vocabulary.ids)
-    with pytest.raises(PoetError, match="close to it are"):
-        poet.write(unknown)
+@pytest.fixture(scope="module")
+def strange(poet) -> dict[str, str]:
+    """Characters that the poems never use, by tone: a level one that rhymes, an oblique one, and one of no book."""
+    unknown = [
+        char for char in map(chr, range(0x4E00, 0x9FA6)) if poet.reader.normalize(char) not in poet.vocabulary.ids
+    ]
+    level = next(char for char in unknown if PINGSHUI.tone(char, strict=True) == "平" and PINGSHUI.readings(char))
+    oblique = next(char for char in unknown if PINGSHUI.tone(char, strict=True) == "仄")
+    return {"平": level, "仄": oblique, "？": next(char for char in unknown if PINGSHUI.tone(char) == "？")}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("tone", ["平", "仄", "？"])
+def test_any_han_character_may_be_given(poets, strange, cell, tone):
+    char, writer = strange[tone], poets[cell]
+    for options in (
+        {"opening": char},
+        {"opening": f"{char}，春", "seed": 2},
+        {"opening": char, "form": "七律", "regulated": True, "candidates": 2},
+        {"acrostic": f"春{char}", "form": "五绝"},
+        {"fixed": {(2, 2): char}, "form": "五律", "regulated": True, "candidates": 2},
+    ):
+        poem = writer.write(**{"seed": 1} | options)
+        assert poem.text.count(char) == 1 and "<" not in poem.text
+        assert poem.prosody.ok or not options.get("regulated"), poem.prosody
+        if "opening" not in options:
+            assert poem.characters == len(poem.text), "what nobody wrote does not count: all but it, and the end"
+            told = writer.reader.context(poem.form, "", "")[0]
+            assert writer.score(poem.text, told) == pytest.approx((poem.log_prob, poem.characters), abs=1e-2)
+    found = writer.write(acrostic=char, form="五绝", num_beams=2)
+    assert found.text.startswith(char) and len(found.lines) == 4
+
+
+def test_an_unknown_character_rhymes_as_the_book_says(poet, strange):
+    group = PINGSHUI.readings(strange["平"])[0]
+    poem = poet.write(acrostic_tail=f"山{strange['平']}", form="五绝", rhyme=group, seed=1)
+    assert poem.lines[1].endswith(strange["平"]) and group in PINGSHUI.readings(poem.lines[3][-1])
+    other = next(name for name in PINGSHUI.level_groups if name not in PINGSHUI.readings(strange["平"]))
+    with pytest.raises(RuleConflict, match="does not rhyme"):
+        poet.write(acrostic_tail=f"山{strange['平']}", form="五绝", rhyme=other)
+    with pytest.raises(RuleConflict, match="does not rhyme"):
+        poet.write(acrostic_tail=f"山{strange['仄']}", form="五绝", rhyme=True)
+
+
+def test_a_stream_under_rules_gives_what_write_gives(poet):
+    for options in (
+        {"regulated": True},
+        {"rhyme": True},
+        {"pattern": "七绝平起首句入韵"},
+        {"top_k": 5, "poet": "李白"},
+    ):
+        stream = poet.stream("月", form="七绝", seed=3, **options)
+        assert "".join(stream) == stream.poem.text
+        assert stream.poem == poet.write("月", form="七绝", seed=3, **options)
+
+
+def test_poems_come_a_portion_at_a_time_and_from_any_number(poet, monkeypatch):
+    monkeypatch.setattr(search, "LARGEST_BATCH", 2)
+    whole = poet.write(["春", "月"], count=3, seed=5, form="五绝")
+    assert list(poet.each(["春", "月"], count=3, seed=5, form="五绝")) == whole
+    assert list(poet.each(["春", "月"], count=3, seed=5, form="五绝", first=3)) == whole[3:]
+    with pytest.raises(PoetError):
+        poet.each("x")  # at once, not with the first poem
+
+
+def test_the_signature_names_the_options(poet):
+    parameters = signature(poet.write).parameters
+    assert {"opening", "form", "fixed", "temperature", "count"} <= parameters.keys()
+    assert parameters["temperature"].default == Sampling().temperature and "such as 一东" in poet.write.__doc__
 
 
 def test_rule_conflicts_come_before_writing(poet):

@@ -24,7 +24,9 @@ from dataclasses import dataclass, fields, replace
 import torch
 from transformers import LogitsProcessor
 
-from .plan import ALL, MAX_FREE_SLOTS, STRINGS, Plan, Slot
+from ..faults import Fault
+from .plan import MAX_FREE_SLOTS, STRINGS, Plan, Slot
+from .rhyming import ALL
 from .rules import Rules
 from .vocabulary import (
     CHARACTER,
@@ -33,7 +35,6 @@ from .vocabulary import (
     END_ONLY,
     MARK_ONLY,
     MAY_RHYME,
-    NO_RHYME,
     RHYMES,
     STOP_ONLY,
     Vocabulary,
@@ -100,7 +101,7 @@ class VerseConstraint(LogitsProcessor):
 
     Raises:
         RuleConflict: rules that cannot be kept together, before anything is written.
-        ValueError: a tokenizer without the marks; a batch that is no multiple of the number of rules.
+        Fault: a tokenizer without the marks; a batch that is no multiple of the number of rules.
     """
 
     def __init__(self, rules: Rules | Sequence[Rules], tokenizer, start_token_id: int | None = None):
@@ -120,19 +121,20 @@ class VerseConstraint(LogitsProcessor):
         """The plans as tensors, padded to the same number of slots."""
         plans, size = self.plans, self.vocabulary.width
         self.num_slots = slots = max(len(plan.kinds) for plan in plans)
-        blank = torch.tensor([END_ONLY, NO_RHYME, -1, 0, 0, *[ALL] * 4])
-        self.table = blank.repeat(len(plans), slots, 1)
+        self.table = torch.tensor(Slot.BLANK).repeat(len(plans), slots, 1)
         for row, plan in enumerate(plans):
             self.table[row, : len(plan.kinds)] = plan.table
         self.table = self.table.flatten(0, 1)  # (P * S, COLUMNS)
         self.start = torch.tensor([plan.start(0) for plan in plans])
         self.groups = torch.tensor([plan.groups for plan in plans])
         self.free = torch.tensor([plan.free for plan in plans])
-        self.windows = torch.tensor([plan.no_repeat for plan in plans])
+        self.windows = torch.tensor([plan.rules.no_repeat for plan in plans])
         self.banned, self.reserved, self.reserved_ends = torch.zeros(3, len(plans), size, dtype=torch.bool)
         for row, plan in enumerate(plans):
             self.banned[row, plan.avoided] = True
-            for slot, token in plan.fixed.items():
+            for slot, char in plan.fixed.items():
+                if (token := self.vocabulary.ids.get(char)) is None:
+                    continue  # no token: it is never written elsewhere
                 if plan.rhymes[slot] in (RHYMES, MAY_RHYME):  # a rhyme word that is fixed further on
                     self.reserved[row, token] = True
                 if plan.rules.distinct_ends and slot % plan.width == plan.width - 2:  # and any such line end
@@ -141,20 +143,20 @@ class VerseConstraint(LogitsProcessor):
         self.bans, self.reserves_ends = bool(self.banned.any()), bool(self.reserved_ends.any())
         self.any_free = any(plan.free for plan in plans)
         self.any_fixed = any(plan.fixed for plan in plans)
+        self.any_foreign = bool(self.table[:, Slot.TONE].ge(0).any())
         self.regulated = any(plan.strings for plan in plans)
         self.rhyme_words = max(sum(rhyme in (RHYMES, MAY_RHYME) for rhyme in plan.rhymes) for plan in plans)
         self.line_ends = max(plan.num_lines * plan.rules.distinct_ends for plan in plans)
-        self.no_repeat = max(plan.no_repeat for plan in plans)
+        self.no_repeat = max(plan.rules.no_repeat for plan in plans)
         self.one_window = self.no_repeat > 1 and len(set(self.windows.tolist())) == 1
         self.device = torch.device("cpu")
 
     def _to(self, device: torch.device) -> None:
         if self.device != device:
-            for holder in (self, self.vocabulary):
-                for name, value in vars(holder).items():
-                    if isinstance(value, torch.Tensor):
-                        setattr(holder, name, value.to(device))
-            self.device = device
+            for name, value in vars(self).items():
+                if isinstance(value, torch.Tensor):
+                    setattr(self, name, value.to(device))
+            self.vocabulary, self.device = self.vocabulary.on(device), device
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         return self.apply(self.read(input_ids), scores)
@@ -176,11 +178,11 @@ class VerseConstraint(LogitsProcessor):
         """The progress of rows in which nothing is written yet.
 
         Raises:
-            ValueError: the batch is no multiple of the number of rules.
+            Fault: the batch is no multiple of the number of rules.
         """
         self._to(torch.device(device))
         if batch % len(self.plan_of_rule):
-            raise ValueError(f"{batch} rows are no multiple of the {len(self.plan_of_rule)} rules")
+            raise Fault("no_multiple", rows=batch, rules=len(self.plan_of_rule))
         plan = self.plan_of_rule.repeat_interleave(batch // len(self.plan_of_rule))  # (B,)
         zero, every, groups = torch.zeros_like(plan), torch.full_like(plan, ALL), self.groups[plan]
         never = torch.full_like(plan, self.vocabulary.unused)
@@ -207,8 +209,13 @@ class VerseConstraint(LogitsProcessor):
         if self.line_ends and marked:
             new["ends"] = torch.where(mark[:, None], _push(progress.ends, progress.last), progress.ends)
         rhyme = slot[:, Slot.RHYME]
+        if self.regulated or self.rhyme_words:
+            tone, groups = vocabulary.heard_tones[rhyme, tokens], vocabulary.read_groups[tokens]
+            if self.any_foreign:
+                foreign = slot[:, Slot.TONE].ge(0) & tokens.eq(slot[:, Slot.FIXED])
+                tone = torch.where(foreign, slot[:, Slot.TONE], tone)
+                groups = torch.where(foreign, slot[:, Slot.GROUPS], groups)
         if self.regulated:
-            tone = vocabulary.heard_tones[rhyme, tokens]
             here = progress.here & slot[:, Slot.FITTING :].gather(1, tone[:, None])[:, 0]
             following = slot[:, Slot.NEXT]
             over = following.ne(0)
@@ -217,9 +224,9 @@ class VerseConstraint(LogitsProcessor):
                 here = torch.where(over, following, here)
             new["here"] = here
         if self.rhyme_words:
-            word = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME) & vocabulary.read_tones[tokens].ne(1)
+            word = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME) & tone.ne(1)
             if bool(word.any()):
-                groups = progress.groups & vocabulary.read_groups[tokens]
+                groups = progress.groups & groups
                 # A word that breaks the rhyme, or borrows it (邻韵), leaves the others to each other.
                 new["groups"] = torch.where(word & groups.ne(0), groups, progress.groups)
                 new["words"] = torch.where(word[:, None], _push(progress.words, tokens), progress.words)
@@ -278,7 +285,8 @@ class VerseConstraint(LogitsProcessor):
             fresh = allowed.scatter(1, self._used_up(progress), False)
             if self.reserves_ends:
                 fresh &= ~(self.reserved_ends[plan] & slot[:, Slot.ENDS, None].ne(0))
-            some = fresh.view(torch.int64).ne(0).any(1, keepdim=True)  # eight at once
+            # Whether anything is left in a row: its bytes are read eight at a time, which is what `width` is whole for.
+            some = fresh.view(torch.int64).ne(0).any(1, keepdim=True)
             allowed = fresh if bool(some.all()) else torch.where(some, fresh, allowed)
         if self.any_fixed:
             fixed = slot[:, Slot.FIXED]

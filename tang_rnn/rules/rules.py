@@ -26,6 +26,9 @@ class Rules:
         avoid: characters that must not occur.
         no_repeat: how many characters must pass before one may recur; doubling (处处) is allowed. 0: no such rule.
         distinct_ends: no two lines end in the same character, so that neither a line nor a rhyme word returns.
+
+    Any Han character may be given in `opening`, `acrostic`, `acrostic_tail` and `fixed`: one that the vocabulary lacks
+    is read as its unknown token, and its tone and rhyme are the rhyme book's.
     """
 
     form: str | None = None
@@ -45,22 +48,21 @@ class Rules:
         # As a tuple the rules can be hashed, and poems of the same rules share a plan.
         object.__setattr__(self, "fixed", tuple(sorted(dict(self.fixed).items())))
 
-    @property
-    def kind(self) -> Form | None:
-        """The form, if it fixes the length of the lines.
+    def even_form(self) -> Form | None:
+        """The form, if its lines are of one length.
 
         Raises:
-            RuleConflict: no such form, or a rule that needs a form which fixes them.
+            RuleConflict: no such form, or a rule that needs lines of one length.
         """
         if self.form is not None and self.form not in FORMS:
-            raise RuleConflict(f"no form {self.form!r}; there are {' '.join(FORMS)}")
-        kind = FORMS[self.form] if self.form else None
-        if kind is not None and kind.line_length:
-            return kind
+            raise RuleConflict("no_form", form=self.form, known=list(FORMS))
+        form = FORMS[self.form] if self.form else None
+        if form is not None and form.line_length:
+            return form
         for name in ("regulated", "pattern", "rhyme", "acrostic", "acrostic_tail", "fixed", "num_lines"):
             if getattr(self, name):
-                known = " ".join(form.name for form in FORMS.values() if form.line_length)
-                raise RuleConflict(f"{name} needs a form whose lines are of one length: {known}")
+                known = [form.name for form in FORMS.values() if form.line_length]
+                raise RuleConflict("needs_form", name=name, known=known)
         return None
 
 

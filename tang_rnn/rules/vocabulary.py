@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import NamedTuple
+
 import torch
 
+from ..faults import Fault
 from ..verse import COMMA, EITHER, LEVEL, OBLIQUE, PINGSHUI, STOP, UNKNOWN, RhymeBook
 
 # What may stand in a slot; the numbers index the masks of a vocabulary.
 CHARACTER, COMMA_ONLY, STOP_ONLY, END_ONLY, CHARACTER_OR_END, CHARACTER_OR_MARK, MARK_ONLY = range(7)
-# How the character of a slot rhymes.
+# How the character of a slot rhymes; the numbers index its heard tones.
 NO_RHYME, RHYMES, MAY_RHYME, MUST_NOT_RHYME = range(4)
 _TONE_CLASSES = {LEVEL: 0, OBLIQUE: 1, EITHER: 2, UNKNOWN: 3}
+
+
+def is_han(char: str) -> bool:
+    """Whether this is a Chinese character, of those that Unicode calls unified."""
+    return "\u3400" <= char <= "\u9fff" or char >= "\U00020000"
+
+
+class Sound(NamedTuple):
+    """Tone and rhyme of a character by a rhyme book; classes and bits as in the tables of :class:`Vocabulary`."""
+
+    tone: int
+    read_tone: int
+    groups: int
+    read_groups: int
+    oblique_only: bool
+
+    @classmethod
+    def of(cls, char: str, book: RhymeBook) -> Sound:
+        """What the book says; nothing of what is no character."""
+        if not is_han(char):
+            return cls(3, 3, 0, 0, False)
+        bit = {name: 1 << index for index, name in enumerate(book.level_groups)}
+        sure, tone = book.tone(char, strict=True), book.tone(char)
+        groups, every = (sum(bit.get(name, 0) for name in book.readings(char, strict)) for strict in (True, False))
+        # A rhyme word is read level: a character whose level reading poets do not use is none.
+        groups = groups if sure in (LEVEL, EITHER) else 0
+        read = tone if sure == UNKNOWN else sure
+        return cls(_TONE_CLASSES[sure], _TONE_CLASSES[read], groups, groups or every, sure == OBLIQUE and not every)
+
+    def heard(self, rhyme: int) -> int:
+        """The class of its tone in a slot that so rhymes: of two tones, the one that fits where a line ends."""
+        return self.read_tone if self.read_tone < 2 else (self.read_tone, 0, 0, 1)[rhyme]
 
 
 class Vocabulary:
@@ -23,6 +59,8 @@ class Vocabulary:
     Attributes:
         book: likewise.
         tokens: each token's text.
+        ids: of those tokens that are one character or mark, by that character.
+        comma, stop, end, unknown: ids of the marks, the end and the unknown token (None where there is none).
         width: entries of each table, W: as many as tokens, and up to seven that never come, to make it whole words.
         masks: (7, W) bool, what may stand in each kind of slot.
         tones: (W,) 0 平, 1 仄, 2 either, 3 unknown; only readings nobody disputes, to write by.
@@ -34,40 +72,32 @@ class Vocabulary:
         groups: (W,) bit g is set if the character rhymes in level group g; to write by.
         read_groups: (W,) likewise to read by.
         group_sizes: how many characters there are to write by in each level group.
+        plans: of rules for these tokens, kept by :meth:`Plan.of`; here, so that they go when the vocabulary goes.
 
     Raises:
-        ValueError: the tokenizer has no single-character tokens, or lacks ，or 。or an end token.
+        Fault: the tokenizer has no single-character tokens, or lacks ，or 。or an end token.
     """
 
     def __init__(self, tokenizer, book: RhymeBook = PINGSHUI):
         self.book, size = book, len(tokenizer)
+        self.plans, self._copies = {}, {}
         self.tokens = tokenizer.convert_ids_to_tokens(list(range(size)))
         special = set(tokenizer.all_special_ids)
         self.ids = {token: index for index, token in enumerate(self.tokens) if len(token) == 1 and index not in special}
         if COMMA not in self.ids or STOP not in self.ids or tokenizer.eos_token_id is None:
-            raise ValueError(f"the tokenizer needs tokens for {COMMA} and {STOP} and an eos_token")
+            raise Fault("no_marks", marks=[COMMA, STOP])
         self.comma, self.stop, self.end = self.ids[COMMA], self.ids[STOP], tokenizer.eos_token_id
+        self.unknown = tokenizer.unk_token_id
         self.width = -(-size // 8) * 8
         characters = [""] * self.width
         for token, index in self.ids.items():
-            if _is_han(token):
+            if is_han(token):
                 characters[index] = token
-        tones = [book.tone(char, strict=True) if char else UNKNOWN for char in characters]
-        lenient = [book.tone(char) if char else UNKNOWN for char in characters]
-        self.tones = torch.tensor([_TONE_CLASSES[tone] for tone in tones])
-        self.read_tones = torch.tensor(
-            [_TONE_CLASSES[other if tone == UNKNOWN else tone] for tone, other in zip(tones, lenient)]
-        )
+        columns = zip(*(Sound.of(char, book) for char in characters))
+        self.tones, self.read_tones, self.groups, self.read_groups, self.oblique_only = map(torch.tensor, columns)
         doubtful = self.read_tones.ge(2)
         level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
         self.heard_tones = torch.stack([self.read_tones, level, level, oblique])
-        bit = {name: 1 << index for index, name in enumerate(book.level_groups)}
-        groups = [sum(bit.get(name, 0) for name in book.readings(char, strict=True)) for char in characters]
-        every = [sum(bit.get(name, 0) for name in book.readings(char)) for char in characters]
-        self.oblique_only = self.tones.eq(1) & torch.tensor([not bits for bits in every])
-        # A rhyme word is read level: a character whose level reading poets do not use is none.
-        self.groups = torch.tensor([bits if tone in "平中" else 0 for bits, tone in zip(groups, tones)])
-        self.read_groups = torch.tensor([bits or other for bits, other in zip(self.groups.tolist(), every)])
         masks = torch.zeros(7, self.width, dtype=torch.bool)
         character = torch.tensor([bool(char) for char in characters])
         masks[[CHARACTER, CHARACTER_OR_END, CHARACTER_OR_MARK]] = character
@@ -87,9 +117,29 @@ class Vocabulary:
         self.group_sizes = bits.sum(0).tolist()
         self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
 
+    def sound(self, char: str) -> Sound:
+        """Tone and rhyme of any character, also of one that is no token."""
+        return Sound.of(char, self.book)
 
-def _is_han(token: str) -> bool:
-    return "\u3400" <= token <= "\u9fff" or token >= "\U00020000"
+    def may_be_given(self, char: str) -> bool:
+        """Whether a character can stand in a poem if it is asked for; one that is no token is read as the unknown."""
+        return is_han(char) and (char in self.ids or self.unknown is not None)
+
+    def token(self, char: str) -> int:
+        """The id that a given character is read as."""
+        return self.ids.get(char, self.unknown)
+
+    def on(self, device: torch.device) -> Vocabulary:
+        """The same with its tables on a device: a copy, since others may be writing with this one."""
+        if self.masks.device == device:
+            return self
+        if device not in self._copies:
+            moved = copy(self)
+            for name, value in vars(self).items():
+                if isinstance(value, torch.Tensor):
+                    setattr(moved, name, value.to(device))
+            self._copies[device] = moved
+        return self._copies[device]
 
 
-__all__ = ["Vocabulary"]
+__all__ = ["Sound", "Vocabulary", "is_han"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..faults import Fault
+
 COMMA, STOP = "，", "。"  # the only marks of a poem here: a line inside a couplet, the couplet's end
 
 
@@ -58,10 +60,10 @@ def get_form(name: str) -> Form:
     """The form of this name.
 
     Raises:
-        ValueError: there is none; the message lists those there are.
+        Fault: there is none; the message lists those there are.
     """
     if name not in FORMS:
-        raise ValueError(f"no form {name!r}; there are {' '.join(FORMS)}")
+        raise Fault("no_form", form=name, known=list(FORMS))
     return FORMS[name]
 
 

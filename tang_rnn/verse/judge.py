@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ..faults import Fault
 from .forms import COMMA, FORMS, STOP, Form, classify, get_form, split_lines
 from .patterns import align, breaks, fits, formula, licences, patterns
 from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, RHYME_BOOKS, UNKNOWN, RhymeBook
@@ -126,7 +127,7 @@ def check(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> Pro
         book: the rhyme book to judge it by.
 
     Raises:
-        ValueError: the text is empty or not Chinese, or there is no such form.
+        Fault: the text is empty or not Chinese, or there is no such form.
     """
     wanted = get_form(form) if form else None
     verdicts = [_judge(lines, wanted, book) for lines in _layouts(_clean(text), wanted)]
@@ -140,10 +141,10 @@ def _clean(text: str) -> list[str]:
     """The lines of a text, or an error that says what is wrong with it."""
     lines = split_lines(unicodedata.normalize("NFC", text))
     if not lines:
-        raise ValueError("there is no poem to judge: give its text, such as 白日依山尽，黄河入海流。")
+        raise Fault("no_poem")
     for char in "".join(lines):
         if not _HAN.fullmatch(char):
-            raise ValueError(f"{char!r} is not a Chinese character: give the text of the poem only")
+            raise Fault("not_chinese", char=char)
     return lines
 
 

@@ -11,6 +11,7 @@ import itertools
 from dataclasses import dataclass
 from functools import cache
 
+from ..faults import Fault
 from .forms import get_form
 from .rhymes import EITHER, LEVEL, OBLIQUE, UNKNOWN
 
@@ -123,15 +124,16 @@ def patterns(form: str, num_lines: int | None = None) -> tuple[Pattern, ...]:
         num_lines: lines of the poem, for 排律 only: even, 10 or more.
 
     Raises:
-        ValueError: no such form, or a number of lines it cannot have.
+        Fault: no such form, or a number of lines it cannot have.
     """
     kind = get_form(form)
     if not kind.regulated:
         return ()
     count = kind.num_lines if num_lines is None else num_lines
     if count is None or count % 2 or count < kind.min_lines or kind.num_lines not in (None, count):
-        wanted = kind.num_lines or f"an even number of lines, {kind.min_lines} or more"
-        raise ValueError(f"{form} has {wanted} lines, not {num_lines}")
+        if kind.num_lines:
+            raise Fault("lines_of_form", form=form, wanted=kind.num_lines, count=num_lines)
+        raise Fault("even_lines", form=form, least=kind.min_lines, count=num_lines)
     found = []
     for first in "aAbB":
         types = first

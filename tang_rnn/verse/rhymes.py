@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..faults import Fault
+
 LEVEL, OBLIQUE, EITHER, UNKNOWN = "平", "仄", "中", "？"
 
 
@@ -121,14 +123,14 @@ class RhymeBook:
         """The canonical name of a rhyme group: ``一东`` for ``东``, ``东韵``, ``一東``, ``上平一东``, ``上平声一东``.
 
         Raises:
-            ValueError: no such group; the message lists the level ones.
+            Fault: no such group; the message lists the level ones.
         """
         wanted = name.strip().translate(_TRADITIONAL_NAMES).removesuffix("韵").removesuffix("韻")
         for group in self.groups.values():
             full = group.section + ("" if group.section.endswith("声") else "声") + group.name
             if wanted in (group.name, group.name[-1], group.full_name, full):
                 return group.name
-        raise ValueError(f"no rhyme group {name!r}; the level ones are {' '.join(self.level_groups)}")
+        raise Fault("unknown_rhyme", rhyme=name, known=list(self.level_groups))
 
     def readings(self, char: str, strict: bool = False) -> tuple[str, ...]:
         """The names of the rhyme groups a character belongs to, in the order of the book; empty if unknown.
@@ -158,7 +160,7 @@ class RhymeBook:
         """For each token whether it is one character that may rhyme in the group; one bool a token.
 
         Raises:
-            ValueError: no such group.
+            Fault: no such group.
         """
         name = self.group(group)
         wanted = LEVEL if self.groups[name].level else OBLIQUE

@@ -31,11 +31,13 @@ def say(section: str, key: str, fields: Mapping[str, object], language: str = DE
 
     def shown(name: str) -> str:
         value = fields[name]
+        if hasattr(value, "say"):  # another fault, the cause of this one
+            return value.say(language)
         values = value if isinstance(value, (list, tuple)) else [value]
         words = [names.get(str(each), str(each)) if name in NAMES else str(each) for each in values]
         return _printable(" ".join(words))
 
-    sentence = known.get(language, {}).get(section, {}).get(key) or known[DEFAULT][section].get(key, key)
+    sentence = known.get(language, {}).get(section, {}).get(key) or known[DEFAULT][section][key]
     return re.sub(r"\{(\w+)\}", lambda field: shown(field[1]), sentence)
 
 

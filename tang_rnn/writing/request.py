@@ -1,42 +1,280 @@
-"""What was asked, in the model's terms: one poem's rules, what the model is told before it, and how it begins."""
+"""The options of writing, once: names, types, limits, defaults, help.
+
+The command's arguments, the signatures of :class:`tang_rnn.TangPoet`'s methods and those of the page's endpoints are
+built from :data:`OPTIONS`, and what is given is checked by it. A further option is one entry here, and whatever acts on
+it. Nothing heavy is imported.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from operator import index
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter, Signature, cleandoc, signature
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any, Literal
 
-from ..faults import PoetError, RuleConflict
-from ..rules import Plan, Rules, Vocabulary
-from ..tokenization_tang_rnn import TangTokenizer
-from ..verse import COMMA, FORMS, STOP, split_lines
+from ..faults import PoetError
+from ..verse import FORMS
 
-MAX_TITLE = 12  # characters of a title the model was trained to see
-LONGEST = 400  # characters of any text that is given
-NO_REPEAT = 40  # characters before one may recur: a whole quatrain, most of a longer poem
+LONGEST = 400  # characters of a text that is given
+REQUIRED = Parameter.empty  # as the default of an option that must be given
 
 
 @dataclass(frozen=True)
-class Request:
-    """One poem to be written.
+class Option:
+    """What may be given for one option.
 
     Attributes:
-        rules: what is asked of it.
-        context: what the model is told before it, as text.
-        opening: the characters it is to begin with, as asked.
-        beginning: the same with the marks that its form puts between them: the poem's own text goes on from there.
-        seed: of its random numbers.
-        poet, title: what of the context is these.
+        name: as in a call.
+        type: str, int, float, bool, or dict for characters by (line, place); with `or_true` also True.
+        default: where nothing is given; None where the program then decides.
+        help: what it does, for the command's help and docstrings.
+        group: of the command's help: rules, hints to the model, drawing.
+        least, above, most: limits of a number; `above` is not itself allowed.
+        longest: characters of a text.
+        choices: all values there are, where they are few.
+        flag: the command's name for it, where it is another.
+        metavar: what stands for its value in the command's help.
     """
 
-    rules: Rules
-    context: str
-    opening: str
-    beginning: str
-    seed: int
-    poet: str
-    title: str
+    name: str
+    type: type
+    default: Any
+    help: str
+    group: str = ""
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    longest: int = LONGEST
+    choices: tuple = ()
+    or_true: bool = False
+    flag: str = ""
+    metavar: str | None = None
+
+    def check(self, value: Any) -> Any:
+        """The value, as its type and within its limits; None is as if nothing were given.
+
+        Raises:
+            PoetError: naming the option.
+        """
+        if value is None and self.default is not REQUIRED:
+            return self.default
+        if self.choices and value not in self.choices:
+            raise PoetError("one_of", name=self.name, known=[each for each in self.choices if each != ""])
+        if self.or_true and isinstance(value, bool):
+            return value or None
+        return _CHECKS[self.type](self, value)
+
+    def parse(self, text: str) -> Any:
+        """The value that a command's argument means.
+
+        Raises:
+            PoetError: as :meth:`check`.
+        """
+        if self.type in (int, float):
+            try:
+                return self.check(self.type(text))
+            except (ValueError, OverflowError) as error:
+                if isinstance(error, PoetError):
+                    raise
+                raise self._out_of_limits(text) from None
+        if self.type is dict:
+            return self.check(dict([_place(self.name, text)]))
+        return self.check(text)
+
+    def to_dict(self) -> dict:
+        """Type, default and limits, ready for ``json.dumps``."""
+        limits = ("least", "above", "most") if self.type in (int, float) else ("longest",) if self.type is str else ()
+        told = {name: getattr(self, name) for name in limits if getattr(self, name) is not None}
+        names = {str: "text", int: "whole", float: "number", bool: "flag", dict: "places"}
+        told |= {"choices": list(self.choices)} if self.choices else {}
+        default = None if self.default is REQUIRED else self.default
+        return {"name": self.name, "type": names[self.type], "default": default} | told
+
+    def parameter(self, kind=Parameter.POSITIONAL_OR_KEYWORD) -> Parameter:
+        """What it is in a signature."""
+        annotation = Literal[self.choices] if self.choices else self.type
+        if self.default is None:
+            annotation = annotation | None
+        return Parameter(self.name, kind, default=self.default, annotation=annotation)
+
+    def describe(self) -> str:
+        """Its help with its limits, for a docstring."""
+        if self.choices:
+            return f"{self.help}; one of {' '.join(str(each) for each in self.choices if each != '')}"
+        if self.type is str and self.longest < LONGEST:
+            return f"{self.help}; at most {self.longest} characters"
+        if self.type in (int, float) and None not in (self.least, self.most):
+            return f"{self.help}; from {self.least} to {self.most}"
+        return self.help
+
+    def _out_of_limits(self, value: Any) -> PoetError:
+        """The error for a number that is none, or not within the limits."""
+        fields = {"name": self.name, "value": value if isinstance(value, (int, float)) else repr(value)}
+        if self.above is not None:
+            return PoetError("number_above", **fields, least=self.above, most=self.most)
+        if self.most is None:
+            return PoetError("whole_from", **fields, least=self.least)
+        key = "whole_between" if self.type is int else "number_between"
+        return PoetError(key, **fields, least=self.least, most=self.most)
+
+
+def _text(option: Option, value: Any) -> str:
+    if not isinstance(value, str):
+        raise PoetError("not_text", name=option.name)
+    if len(value) > option.longest:
+        raise PoetError("too_long", name=option.name, count=len(value), most=option.longest)
+    return value
+
+
+def _number(option: Option, value: Any) -> int | float:
+    if option.type is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON does not tell 7 from 7.0
+    kind = Integral if option.type is int else Real
+    inside = isinstance(value, kind) and not isinstance(value, bool)  # numpy's numbers too
+    inside = (
+        inside and (option.least is None or value >= option.least) and (option.most is None or value <= option.most)
+    )
+    if not inside or (option.above is not None and value <= option.above):
+        raise option._out_of_limits(value)
+    return option.type(value)
+
+
+def _truth(option: Option, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise PoetError("not_flag", name=option.name)
+    return value
+
+
+def _places(option: Option, value: Any) -> tuple:
+    """Characters by (line, place), as sorted pairs."""
+    try:
+        places = sorted((int(line), int(place), char) for (line, place), char in dict(value).items())
+    except (TypeError, ValueError):
+        raise PoetError("not_places", name=option.name) from None
+    if not all(isinstance(char, str) and len(char) == 1 for _, _, char in places):
+        raise PoetError("not_places", name=option.name)
+    return tuple(((line, place), char) for line, place, char in places)
+
+
+def _place(name: str, text: str) -> tuple[tuple[int, int], str]:
+    """``2:3=月``, as the command takes it."""
+    where, _, char = text.partition("=")
+    line, _, place = where.partition(":")
+    if not (line.isdecimal() and place.isdecimal() and len(char) == 1):
+        raise PoetError("not_places", name=name)
+    return (int(line), int(place)), char
+
+
+_CHECKS: dict[type, Callable[[Option, Any], Any]] = {
+    str: _text,
+    int: _number,
+    float: _number,
+    bool: _truth,
+    dict: _places,
+}
+
+_RULES, _HINTS, _DRAWING = "rules", "hints to the model", "drawing"
+
+OPTIONS: Mapping[str, Option] = MappingProxyType(
+    {
+        option.name: option
+        for option in (
+            Option("opening", str, "", "first characters of the poem, such as 春; empty: any"),
+            Option(
+                "form", str, None, f"{' '.join(FORMS)}; default: the model's choice, or what the rules need", _RULES
+            ),
+            Option(
+                "num_lines",
+                int,
+                None,
+                "lines, for a form of free length",
+                _RULES,
+                1,
+                most=200,
+                flag="lines",
+                metavar="N",
+            ),
+            Option("regulated", bool, False, "keep a tonal pattern and rhyme (近体)", _RULES),
+            Option("pattern", str, None, "a tonal pattern by name, such as 七绝平起首句入韵", _RULES),
+            Option(
+                "rhyme",
+                str,
+                None,
+                "rhyme group such as 一东; 'own': the poem's own choice",
+                _RULES,
+                or_true=True,
+                metavar="GROUP",
+            ),
+            Option("acrostic", str, "", "characters that begin the lines (藏头)", _RULES, metavar="TEXT"),
+            Option("acrostic_tail", str, "", "characters that end the lines (藏尾)", _RULES, metavar="TEXT"),
+            Option(
+                "fixed", dict, (), "a character by line and place, such as 2:3=月", _RULES, flag="fix", metavar="L:P=C"
+            ),
+            Option("avoid", str, "", "characters that must not occur", _RULES, metavar="TEXT"),
+            Option("poet", str, "", "a poet to imitate, such as 李白", _HINTS),
+            Option("title", str, "", "a title or theme, such as 送别", _HINTS),
+            Option("count", int, 1, "poems for each opening", _DRAWING, 1, metavar="N"),
+            Option("seed", int, None, "same seed, same poem; default: another each time", _DRAWING, 0, most=2**53 - 1),
+            Option("candidates", int, None, "write N, keep the best", _DRAWING, 1, most=64, metavar="N"),
+            Option("temperature", float, 0.8, "below 1 the expected, above 1 the unusual", _DRAWING, above=0, most=10),
+            Option("top_k", int, 64, "draw from the K likeliest characters; 0: all", _DRAWING, 0, metavar="K"),
+            Option(
+                "top_p",
+                float,
+                0.9,
+                "draw from the likeliest characters that make up this much",
+                _DRAWING,
+                above=0,
+                most=1,
+            ),
+            Option("num_beams", int, 1, "beam search with so many beams", _DRAWING, 1, most=16, metavar="N"),
+            Option(
+                "repetition_penalty", float, 1.0, "above 1: characters written recur less", _DRAWING, above=0, most=10
+            ),
+        )
+    }
+)
+SAMPLING = ("temperature", "top_k", "top_p", "num_beams", "repetition_penalty")  # fields of Sampling
+RULES = tuple(option.name for option in OPTIONS.values() if option.group == _RULES)
+
+
+def checked(given: Mapping[str, Any], names: Iterable[str] = tuple(OPTIONS), unknown: str = "no_option") -> dict:
+    """What was given, each within its limits, and the defaults of the rest.
+
+    Args:
+        names: of the options there are.
+        unknown: key of the error for any other.
+
+    Raises:
+        PoetError: naming the first option that is wrong.
+    """
+    names = tuple(names)
+    if others := sorted(map(str, set(given) - set(names))):
+        raise PoetError(unknown, names=others, known=list(names))
+    values = {name: OPTIONS[name].check(given.get(name)) for name in names}
+    if values.get("num_beams", 1) > 1 and (values.get("count", 1) > 1 or values.get("candidates") is not None):
+        raise PoetError("beams_draw_nothing")
+    return values
+
+
+def takes(*names: str):
+    """Decorates a function that takes these options as keywords: its signature and docstring name them.
+
+    In the docstring they stand where there is a line ``{options}``.
+    """
+
+    def decorate(function):
+        own = [each for each in signature(function).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+        options = [OPTIONS[name].parameter(Parameter.KEYWORD_ONLY) for name in names]
+        function.__signature__ = Signature([*own, *options])
+        lines = "\n".join(f"    {name}: {OPTIONS[name].describe()}." for name in names)
+        function.__doc__ = cleandoc(function.__doc__).replace("    {options}", lines)
+        return function
+
+    return decorate
 
 
 def default_candidates(regulated: bool, pattern: str | None) -> int:
@@ -49,103 +287,4 @@ def new_seed() -> int:
     return random.SystemRandom().randrange(2**31)
 
 
-def check_seed(seed: int | None) -> int:
-    """The seed, or a new one for None."""
-    if seed is None:
-        return new_seed()
-    try:
-        seed = index(seed)
-    except TypeError:
-        raise PoetError(f"seed must be a whole number, not {seed!r}") from None
-    if not 0 <= seed < 2**53:
-        raise PoetError(f"seed must be between 0 and 2^53 - 1, not {seed}")
-    return seed
-
-
-class RequestReader:
-    """Puts what was asked into the terms of a tokenizer and its vocabulary."""
-
-    def __init__(self, tokenizer: TangTokenizer, vocabulary: Vocabulary):
-        self.tokenizer, self.vocabulary = tokenizer, vocabulary
-
-    def request(self, opening: str, rules: Mapping, poet: str, title: str, seed: int) -> Request:
-        """What :meth:`TangPoet.write` was asked, for one poem.
-
-        Raises:
-            PoetError: a character or poet that the model does not know.
-            RuleConflict: rules that no poem can keep together.
-        """
-        texts = {name: rules.get(name) or "" for name in ("acrostic", "acrostic_tail", "avoid")}
-        for name, text in texts.items():
-            text = self.tokenizer.normalize(text) if name == "avoid" else self.known(text, name)
-            texts[name] = "".join(split_lines(text))
-        asked = self.known(opening, "the opening")
-        names = {name: rules.get(name) and self.tokenizer.normalize(rules[name]) for name in ("form", "pattern")}
-        rules = Rules(**rules | texts | names)
-        rules = replace(rules, form=needed_form(rules), no_repeat=NO_REPEAT, distinct_ends=True)
-        if rules.kind is not None:
-            asked = "".join(split_lines(asked))  # the form sets its own marks
-            rules = replace(rules, opening=asked)
-        elif asked and asked[0] in COMMA + STOP:
-            raise PoetError(f"a poem cannot begin with {asked[0]!r}")
-        elif barred := [char for char in asked if char in rules.avoid]:
-            raise RuleConflict(f"the opening asks for {barred[0]!r}, which is to be avoided")
-        context, poet, title = self.context(rules.form, poet, title)
-        beginning = Plan.of(rules, self.vocabulary).lay_out(asked)
-        return Request(rules, context, asked, beginning, seed, poet, title)
-
-    def context(self, form: str | None, poet: str | None, title: str | None) -> tuple[str, str, str]:
-        """What a model is told before a poem: as the text that says it, and of that the poet and the title.
-
-        Raises:
-            PoetError: a poet the model does not know. Of a title, characters it does not know are left out.
-        """
-        poet = self.tokenizer.normalize(poet or "")
-        if poet and poet not in self.tokenizer.poets:
-            raise PoetError(f"the model does not know the poet {poet!r}; it knows {' '.join(self.tokenizer.poets)}")
-        title = "".join(char for char in self.tokenizer.normalize(title or "") if char in self.vocabulary.ids)
-        title = title.replace(COMMA, "").replace(STOP, "")[:MAX_TITLE]
-        return self.tokenizer.context(FORMS[form].token if form else "", poet, title), poet, title
-
-    def known(self, text: str, name: str) -> str:
-        """The text in the model's characters.
-
-        Raises:
-            PoetError: naming the first character the model does not know, with close ones.
-        """
-        if len(text) > LONGEST:
-            raise PoetError(f"{name} is too long: {len(text)} characters, at most {LONGEST}")
-        text = self.tokenizer.normalize(text)
-        for char in text:
-            if char not in self.vocabulary.ids:
-                close = self.close_characters(char)
-                hint = f"close to it are {' '.join(close)}" if close else "try a Chinese character such as 春 月 山 秋"
-                raise PoetError(f"the model does not know {char!r} in {name}; {hint}")
-        return text
-
-    def close_characters(self, char: str, most: int = 5) -> list[str]:
-        """Characters the model knows read like one it does not: of the same rhyme groups, frequent first."""
-        book = self.vocabulary.book
-        readings = set(book.readings(char))
-        if not readings:
-            return []
-        same = [token for token in self.vocabulary.ids if set(book.readings(token)) == readings]
-        return same[:most]  # the vocabulary is in order of frequency
-
-
-def needed_form(rules: Rules) -> str | None:
-    """The form asked for, or the one that the rules need."""
-    if rules.form is not None:
-        return rules.form
-    if rules.pattern:
-        if rules.pattern[:2] not in FORMS:
-            raise RuleConflict(f"no pattern {rules.pattern!r}: give one such as 七绝平起首句入韵")
-        return rules.pattern[:2]
-    if lines := max(len(rules.acrostic), len(rules.acrostic_tail)) or rules.num_lines:
-        if rules.regulated and lines not in (4, 8) and (lines < 10 or lines % 2):
-            raise RuleConflict(f"regulated verse has 4, 8, or an even number of lines from 10, not {lines}")
-        return {4: "七绝", 8: "七律"}.get(lines, "七排" if rules.regulated else "七古")
-    return "七绝" if rules.regulated or rules.rhyme else None
-
-
-__all__ = ["RequestReader", "Request", "check_seed", "default_candidates", "needed_form", "new_seed"]
+__all__ = ["OPTIONS", "REQUIRED", "RULES", "SAMPLING", "Option", "checked", "default_candidates", "new_seed", "takes"]

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
-from ..faults import PoetError
+from .request import OPTIONS, SAMPLING
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next character is drawn; names and meaning as in ``transformers.GenerationConfig``."""
+    """How the next character is drawn; names and meaning as in ``transformers.GenerationConfig``.
 
-    temperature: float = 0.8
-    top_k: int = 64
-    top_p: float = 0.9
-    num_beams: int = 1
-    repetition_penalty: float = 1.0
+    Raises:
+        PoetError: a value out of its limits.
+    """
+
+    temperature: float = OPTIONS["temperature"].default
+    top_k: int = OPTIONS["top_k"].default
+    top_p: float = OPTIONS["top_p"].default
+    num_beams: int = OPTIONS["num_beams"].default
+    repetition_penalty: float = OPTIONS["repetition_penalty"].default
 
     def __post_init__(self):
-        if not 0 < self.temperature <= 10:
-            raise PoetError(f"temperature must be above 0 and at most 10, not {self.temperature}")
-        if not 0 < self.top_p <= 1:
-            raise PoetError(f"top_p must be above 0 and at most 1, not {self.top_p}")
-        if self.top_k < 0:
-            raise PoetError(f"top_k must be 0 (all) or more, not {self.top_k}")
-        if not 1 <= self.num_beams <= 16:
-            raise PoetError(f"num_beams must be between 1 and 16, not {self.num_beams}")
-        if not 0 < self.repetition_penalty <= 10:
-            raise PoetError(f"repetition_penalty must be above 0 and at most 10, not {self.repetition_penalty}")
+        for field in fields(self):
+            object.__setattr__(self, field.name, OPTIONS[field.name].check(getattr(self, field.name)))
+
+    @classmethod
+    def of(cls, options: dict) -> Sampling:
+        """From checked options."""
+        return cls(**{name: options[name] for name in SAMPLING})
 
     def draw(self, scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,).

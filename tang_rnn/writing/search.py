@@ -56,7 +56,7 @@ class Search:
 
     Attributes:
         rows: once it is finished, of each row the tokens without the end, and the logarithm of their probability and
-            the end's under the network, rules not; the candidates of one poem side by side.
+            the end's under the network, rules and unknown tokens not; the candidates of one poem side by side.
     """
 
     def __init__(
@@ -95,7 +95,10 @@ class Search:
             logits = recurrence.logits(state).float()  # (B, V)
             scores = constraint.apply(progress, penalty(ids, logits) if penalty else logits)
             token = self.sampling.draw(scores, noise[:, step])
-            log_probs[rows] += logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+            log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+            if constraint.any_foreign:  # nobody wrote a character that the model does not know
+                log_prob = log_prob.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
+            log_probs[rows] += log_prob
             written[rows, step] = token
             yield token
             going_on = token.ne(end)
@@ -131,6 +134,7 @@ def beam_search(
         repetition_penalty=sampling.repetition_penalty,
         logits_processor=LogitsProcessorList([constraint]),
         max_new_tokens=constraint.num_slots + 1,
+        suppress_tokens=None,  # the rules alone say what is written, and what is fixed may be an unknown token
         top_k=None,
         top_p=None,
         temperature=None,

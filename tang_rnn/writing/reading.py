@@ -1,0 +1,143 @@
+"""What was asked, in the model's terms: one poem's rules, what the model is told before it, and how it begins."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..faults import PoetError, RuleConflict
+from ..rules import Plan, Rules, Vocabulary
+from ..tokenization_tang_rnn import TangTokenizer
+from ..verse import COMMA, FORMS, STOP, split_lines
+from .request import RULES
+
+MAX_TITLE = 12  # characters of a title the model was trained to see
+NO_REPEAT = 40  # characters before one may recur: a whole quatrain, most of a longer poem
+GIVEN = ("opening", "acrostic", "acrostic_tail")  # texts whose characters will stand in the poem
+SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # which glyph of a character is meant
+
+
+@dataclass(frozen=True)
+class Request:
+    """One poem to be written.
+
+    Attributes:
+        rules: what is asked of it.
+        context: what the model is told before it, as text.
+        opening: the characters it is to begin with, as asked.
+        beginning: the same with the marks that its form puts between them: the poem's text goes on from there.
+        seed: of its random numbers.
+        poet, title: what of the context is these.
+    """
+
+    rules: Rules
+    context: str
+    opening: str
+    beginning: str
+    seed: int
+    poet: str
+    title: str
+
+
+class Reader:
+    """Puts what was asked into the terms of a tokenizer and its vocabulary."""
+
+    def __init__(self, tokenizer: TangTokenizer, vocabulary: Vocabulary):
+        self.tokenizer, self.vocabulary = tokenizer, vocabulary
+
+    def request(self, opening: str, options: Mapping, seed: int) -> Request:
+        """What :meth:`tang_rnn.TangPoet.write` was asked, for one poem.
+
+        Args:
+            options: the rules, poet and title, checked.
+
+        Raises:
+            PoetError: a character or poet that the model does not know.
+            RuleConflict: rules that no poem can keep together.
+        """
+        given = {name: options[name] for name in RULES}
+        for name in ("acrostic", "acrostic_tail"):
+            given[name] = "".join(split_lines(self.readable(given[name], name)))
+        given["avoid"] = "".join(split_lines(self.normalize(given["avoid"])))
+        given["fixed"] = [(place, self.readable(char, "fixed")) for place, char in given["fixed"]]
+        for name in ("form", "pattern"):
+            given[name] = given[name] and self.normalize(given[name])
+        if given["form"] is None:
+            given["form"], given["num_lines"] = needed_form(given)
+        rules = Rules(**given, no_repeat=NO_REPEAT, distinct_ends=True)
+        opening = self.readable(opening, "opening")
+        if rules.even_form() is not None:
+            opening = "".join(split_lines(opening))  # the form sets its own marks
+            rules = Rules(**given, opening=opening, no_repeat=NO_REPEAT, distinct_ends=True)
+        elif opening and opening[0] in COMMA + STOP:
+            raise PoetError("begins_with_mark", mark=opening[0])
+        elif barred := [char for char in opening if char in rules.avoid]:
+            raise RuleConflict("avoided", name="opening", char=barred[0])
+        context, poet, title = self.context(rules.form, options["poet"], options["title"])
+        beginning = Plan.of(rules, self.vocabulary).lay_out(opening)
+        return Request(rules, context, opening, beginning, seed, poet, title)
+
+    def context(self, form: str | None, poet: str | None, title: str | None) -> tuple[str, str, str]:
+        """What a model is told before a poem: as the text that says it, and of that the poet and the title.
+
+        Raises:
+            PoetError: a poet the model does not know. Of a title, characters it does not know are left out.
+        """
+        poet = self.normalize(poet or "")
+        if poet and poet not in self.tokenizer.poets:
+            raise PoetError("unknown_poet", poet=poet, known=self.tokenizer.poets)
+        title = "".join(char for char in self.normalize(title or "") if char in self.vocabulary.ids)
+        title = title.replace(COMMA, "").replace(STOP, "")[:MAX_TITLE]
+        return self.tokenizer.context(FORMS[form].token if form else "", poet, title), poet, title
+
+    def normalize(self, text: str) -> str:
+        """The text in the model's characters, where it has them."""
+        return self.tokenizer.normalize(SELECTORS.sub("", unicodedata.normalize("NFC", text)))
+
+    def readable(self, text: str, name: str) -> str:
+        """The same, if it is all marks and Chinese characters; the model reads one that it lacks as unknown.
+
+        Raises:
+            PoetError: naming the first other character.
+        """
+        text = self.normalize(text)
+        for char in text:
+            if char not in self.vocabulary.ids and not self.vocabulary.may_be_given(char):
+                raise PoetError("unknown", char=char, name=name)
+        return text
+
+
+def form_of_lines(count: int, length: int = 7, regulated: bool = False) -> tuple[str, int | None]:
+    """The form for an acrostic of so many characters, and its lines where the form leaves them free.
+
+    Up to four make a quatrain, up to eight a poem of eight lines, more an old-style poem, or 排律 if it is regulated;
+    lines that are left over are free.
+
+    Args:
+        length: characters in a line, 5 or 7.
+    """
+    numeral = {5: "五", 7: "七"}[length]
+    if count <= 8:
+        return numeral + ("绝" if count <= 4 else "律"), None
+    return numeral + ("排" if regulated else "古"), max(count + count % 2, 10)
+
+
+def needed_form(rules: Mapping) -> tuple[str | None, int | None]:
+    """The form that rules need which name none, and its lines where it leaves them free."""
+    regulated, count = rules["regulated"], rules["num_lines"]
+    if pattern := rules["pattern"]:
+        if pattern[:2] not in FORMS:
+            raise RuleConflict("pattern_names_no_form", pattern=pattern)
+        return pattern[:2], count
+    if count:
+        if regulated and count not in (4, 8) and (count < 10 or count % 2):
+            raise RuleConflict("regulated_lines", count=count)
+        return {4: "七绝", 8: "七律"}.get(count, "七排" if regulated else "七古"), count
+    if hidden := max(len(rules["acrostic"]), len(rules["acrostic_tail"])):
+        return form_of_lines(hidden, regulated=regulated)
+    return "七绝" if regulated or rules["rhyme"] else None, None
+
+
+__all__ = ["Reader", "Request", "form_of_lines", "needed_form"]
