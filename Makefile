@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Two cores spin at each other when every library starts two threads of its own.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint compat clean
 
 demo: .venv/demo
 	$(BIN)/tang-rnn demo
@@ -21,6 +21,10 @@ lint: .venv/dev node_modules/.package-lock.json
 # What lints the page's scripts; the page itself needs none of it.
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --silent --no-audit --no-fund
+
+# Both ends of the declared versions, each in an environment of its own: see tests/compat/environments.py.
+compat: .venv/dev
+	$(BIN)/python tests/compat/environments.py
 
 # torch first: the constraints keep a later step from choosing another build of it.
 .venv/demo .venv/dev: pyproject.toml constraints.txt tang_rnn_command.py

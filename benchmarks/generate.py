@@ -30,18 +30,18 @@ from transformers.utils import logging
 
 from benchmarks import machine
 from tang_rnn import TangPoet
+from tang_rnn.cells import CELLS
 from tang_rnn.writing.search import LARGEST_BATCH
 
 STEPS = 32  # 七绝 behind 春: 27 characters, 4 marks, the end
 PROMPT = ("<七绝>", "春")
 TOP_K, TOP_P, TEMPERATURE = 64, 0.9, 0.8  # those of Sampling
-STEP = {"rnn": torch.rnn_tanh_cell, "lstm": torch.lstm_cell, "gru": torch.gru_cell}
 
 
 @torch.inference_mode()
 def bare(poet: TangPoet, rows: int) -> None:
     """The loop itself."""
-    model, step = poet.model, STEP[poet.cell]
+    model, step = poet.model, CELLS[poet.cell].single
     embedding, output, projection = model.model.embed_tokens.weight, model.lm_head.weight, model.model.projection
     cells = [layer.cell for layer in model.model.layers]
     weights = [(cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0) for cell in cells]

@@ -35,6 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
+from tang_rnn.cells import CELLS
 from tang_rnn.faults import first_line
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
@@ -49,7 +50,6 @@ from training.vocabulary import build_tokenizer
 from . import machine
 
 ROOT = Path(__file__).parents[1]
-CELLS = ("rnn", "lstm", "gru")
 NAMES = ("report", "book", "gpt2", *CELLS)
 SAVE_EVERY = 30  # seconds of training
 WARM_UP = 0.025  # of the time

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .configuration_tang_rnn import STATES_PER_CELL
+from .cells import CELLS
 from .poet import PoetError, TangPoet
-from .recurrence import STEPS
 
 LONGEST = 400  # characters of a poem
 
@@ -74,24 +73,19 @@ class Inspection:
         return None
 
 
-STATES = ("h", "c")
-
-
 def trace(layer: torch.nn.RNNBase, x: torch.Tensor) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Gates and states of one of torch's recurrent layers over x: (T, in); each value (T, H)."""
-    name = layer.mode.split("_")[0].lower()
-    step = STEPS[name][1]
-    inputs = x @ layer.weight_ih_l0.T + layer.bias_ih_l0  # (T, gates x H)
-    zeros = x.new_zeros(layer.hidden_size)
-    state: tuple[torch.Tensor, ...] = (zeros,) * STATES_PER_CELL[name]
+    cell = next(cell for cell in CELLS.values() if type(layer) is cell.layer)
+    inputs = x @ layer.weight_ih_l0.T + layer.bias_ih_l0  # (T, blocks x H)
+    state = (x.new_zeros(layer.hidden_size),) * len(cell.states)
     all_gates, all_states = [], []
     for row in inputs:
-        gates, state = step(row, layer.weight_hh_l0 @ state[0] + layer.bias_hh_l0, state)
+        gates, state = cell.equations(row, layer.weight_hh_l0 @ state[0] + layer.bias_hh_l0, state)
         all_gates.append(gates)
         all_states.append(state)
     return (
-        {name: torch.stack([gates[name] for gates in all_gates]) for name in all_gates[0]},
-        {name: torch.stack(values) for name, values in zip(STATES, zip(*all_states))},
+        {name: torch.stack(values) for name, values in zip(cell.gates, zip(*all_gates))},
+        {name: torch.stack(values) for name, values in zip(cell.states, zip(*all_states))},
     )
 
 

@@ -6,35 +6,25 @@ Shapes in the comments: B rows, T time steps, E embedding_size, H hidden_size, V
 from __future__ import annotations
 
 import math
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from transformers import GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache, LinearAttentionLayer
 from transformers.utils import ModelOutput, logging
 
+from .cells import CELLS
 from .configuration_tang_rnn import TangRNNConfig
+from .files import written_beside
 
 logger = logging.get_logger(__name__)
-
-# A new cell is one entry here and one in configuration_tang_rnn: torch's layer, the function beneath it that takes the
-# weights as arguments (DropConnect needs that), and the one for a single step.
-CELLS = {
-    "rnn": (nn.RNN, torch.rnn_tanh, torch.rnn_tanh_cell),
-    "lstm": (nn.LSTM, torch.lstm, torch.lstm_cell),
-    "gru": (nn.GRU, torch.gru, torch.gru_cell),
-}
 
 
 class PastStateOutput(ModelOutput):
@@ -176,21 +166,27 @@ def sampled_classes(labels: torch.Tensor, size: int, count: int) -> tuple[torch.
     return classes, offset, places[labels]
 
 
-@contextmanager
-def written_beside(folder: str | Path) -> Iterator[Path]:
-    """A new folder inside this one; what has been written there is moved up in the end, over what had the same name.
+def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether calling this module does what its class does: no tool has wrapped it, replaced it or hooked into it.
 
-    A disk that fills up, or whatever else goes wrong in between, leaves the files that were there as they were.
+    Only then may its weights be used without calling it.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    hooks = module._forward_pre_hooks or module._forward_hooks or module._backward_hooks or module._backward_pre_hooks
+    return type(module) is kind and not hooks and "forward" not in vars(module)
+
+
+def is_exporting() -> bool:
+    """Whether torch.export is looking on; torch can be asked so since 2.7."""
+    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
+
+
+def exportable_scan() -> Callable:
+    """torch's loop over a dimension of unknown size, which has no public place yet."""
     try:
-        yield beside
-        for path in beside.iterdir():
-            os.replace(path, folder / path.name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        from torch._higher_order_ops.scan import scan
+    except ImportError as error:
+        raise NotImplementedError(f"this release of torch cannot export a row of any length: {error}") from error
+    return scan
 
 
 class TangRNNLayer(nn.Module):
@@ -198,49 +194,87 @@ class TangRNNLayer(nn.Module):
 
     def __init__(self, config: TangRNNConfig, input_size: int, input_std: float):
         super().__init__()
-        layer_class, self.function, self.step = CELLS[config.cell_type]
-        self.cell = layer_class(input_size, config.hidden_size, batch_first=True)
+        self.kind = CELLS[config.cell_type]
+        self.cell = self.kind.layer(input_size, config.hidden_size, batch_first=True)
         self.cell.input_std = input_std  # of an untrained model, for _init_weights
-        self.recurrent_dropout = config.recurrent_dropout
+        self.hidden_size, self.recurrent_dropout = config.hidden_size, config.recurrent_dropout
 
     def forward(
-        self, x: torch.Tensor, state: tuple[torch.Tensor, ...] | None, lengths: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        state: tuple[torch.Tensor, ...] | None,
+        lengths: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """x: (B, T, in), state: tensors (1, B, H), lengths: (B,) on the CPU where rows end early.
 
+        While torch.export looks on, mask: (B, T) instead of lengths.
         Returns the outputs (B, T, H) and the state after each row's last step.
         """
-        cell = self.cell
-        is_tuple = isinstance(cell, nn.LSTM)
         if state is None:
-            zeros = x.new_zeros(1, x.shape[0], cell.hidden_size)
-            state = (zeros, zeros) if is_tuple else (zeros,)
-        weights = [cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0]
-        dropping = self.training and self.recurrent_dropout > 0
-        if dropping:
-            weights[1] = F.dropout(weights[1], self.recurrent_dropout)
-            if torch.is_autocast_enabled(x.device.type):  # it converts what is no parameter anew at each time step
-                weights[1] = weights[1].to(torch.get_autocast_dtype(x.device.type))
-        options = True, 1, 0.0, self.training, False  # has_biases, num_layers, dropout, train, bidirectional
-        if lengths is not None:
-            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-            state = tuple(tensor.index_select(1, packed.sorted_indices) for tensor in state)
-            state = state if is_tuple else state[0]
-            data, *new_state = self.function(packed.data, packed.batch_sizes, state, weights, *options)
-            output, _ = pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=x.shape[1])
-            return output, tuple(tensor.index_select(1, packed.unsorted_indices) for tensor in new_state)
-        if dropping:
-            output, *new_state = self.function(x, state if is_tuple else state[0], weights, *options, True)
-            return output, tuple(new_state)
-        if x.shape[1] == 1:
+            state = (x.new_zeros(1, x.shape[0], self.hidden_size),) * len(self.kind.states)
+        single = type(x.shape[1]) is int and x.shape[1] == 1  # of a length that is not fixed nothing is asked
+        if is_exporting() and not (single and mask is None):
+            return self._scan(x, state, mask)
+        plain, run = is_plain(self.cell, self.kind.layer), self.cell
+        if self.training and self.recurrent_dropout > 0:
+            run = self._with_dropped_weights if plain else self._with_dropped_weights_through_hooks
+        elif single and lengths is None and plain:
             # oneDNN lays out an LSTM's weights anew at each call, which takes five times as long as the step itself.
-            previous = tuple(tensor[0] for tensor in state)
-            new_state = self.step(x[:, 0], previous if is_tuple else previous[0], *weights)
-            new_state = tuple(tensor[None] for tensor in new_state) if is_tuple else new_state[None]
-            output = new_state[0][0][:, None] if is_tuple else new_state[0][:, None]
+            state = tuple(tensor[0] for tensor in state)
+            state = self.kind.taken(self.kind.single(x[:, 0], self.kind.given(state), *self._weights()))
+            return state[0][:, None], tuple(tensor[None] for tensor in state)
+        if lengths is None:
+            output, state = run(x, self.kind.given(state))
         else:
-            output, new_state = cell(x, state if is_tuple else state[0])
-        return output, new_state if is_tuple else (new_state,)
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            packed, state = run(packed, self.kind.given(state))
+            output, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+        return output, self.kind.taken(state)
+
+    def _weights(self) -> list[torch.Tensor]:
+        cell = self.cell
+        return [cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0]
+
+    def _dropped(self) -> torch.Tensor:
+        weight = F.dropout(self.cell.weight_hh_l0, self.recurrent_dropout)
+        device = weight.device.type
+        # autocast would convert what is no parameter anew at each time step
+        return weight.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else weight
+
+    def _with_dropped_weights(self, x, state):
+        """What torch's layer does, with DropConnect; the same arguments, the same results."""
+        weights = self._weights()
+        weights[1] = self._dropped()
+        options = True, 1, 0.0, True, False  # has_biases, num_layers, dropout, train, bidirectional
+        if not isinstance(x, PackedSequence):
+            output, *state = self.kind.whole(x, state, weights, *options, True)
+            return output, self.kind.given(state)
+        state = tuple(tensor.index_select(1, x.sorted_indices) for tensor in self.kind.taken(state))
+        data, *state = self.kind.whole(x.data, x.batch_sizes, self.kind.given(state), weights, *options)
+        state = tuple(tensor.index_select(1, x.unsorted_indices) for tensor in state)
+        return x._replace(data=data), self.kind.given(state)
+
+    def _with_dropped_weights_through_hooks(self, x, state):
+        """The same by calling the cell. One that a tool wrapped or replaced keeps its weights, none is dropped."""
+        dropped = {"weight_hh_l0": self._dropped()} if type(self.cell) is self.kind.layer else {}
+        return functional_call(self.cell, dropped, (x, state))
+
+    def _scan(self, x, state, mask):
+        """The cell's equations step by step, where it cannot be known yet how many steps there will be."""
+        scan, state = exportable_scan(), tuple(tensor[0] for tensor in state)
+        into, hidden, bias_into, bias_hidden = self._weights()
+        inputs = F.linear(x, into, bias_into)  # (B, T, blocks x H)
+        mask = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
+
+        def step(old, inputs):
+            inputs, real = inputs
+            _, new = self.kind.equations(inputs, F.linear(old[0], hidden, bias_hidden), old)
+            new = tuple(torch.where(real[:, None] != 0, n, o) for n, o in zip(new, old))
+            return new, new[0].clone()
+
+        state, output = scan(step, state, (inputs.transpose(0, 1), mask.transpose(0, 1)))
+        return output.transpose(0, 1), tuple(tensor[None] for tensor in state)
 
 
 class TangRNNPreTrainedModel(PreTrainedModel):
@@ -303,8 +337,8 @@ class TangRNNPreTrainedModel(PreTrainedModel):
             init.copy_(module.weight_hh_l0, torch.cat([nn.init.orthogonal_(torch.empty_like(gate)) for gate in gates]))
             init.zeros_(module.bias_hh_l0)
             bias = torch.zeros_like(module.bias_ih_l0)
-            if isinstance(module, nn.LSTM):  # remember at first (Jozefowicz et al. 2015): the forget gate is the second
-                bias[module.hidden_size : 2 * module.hidden_size] = 1
+            if (block := CELLS[self.config.cell_type].open_block) is not None:
+                bias[block * module.hidden_size : (block + 1) * module.hidden_size] = 1
             init.copy_(module.bias_ih_l0, bias)
 
 
@@ -324,11 +358,11 @@ class TangRNNModel(TangRNNPreTrainedModel):
 
     def embed(self, input_ids: torch.LongTensor) -> torch.Tensor:
         """(B, T) -> (B, T, E), while training with whole characters dropped."""
-        weight = self.embed_tokens.weight
+        embedded = self.embed_tokens(input_ids)
         if self.training and self.config.embedding_dropout > 0:
-            keep = F.dropout(weight.new_ones(weight.shape[0], 1), self.config.embedding_dropout)
-            return F.embedding(input_ids, weight) * F.embedding(input_ids, keep)
-        return self.embed_tokens(input_ids)
+            keep = F.dropout(embedded.new_ones(self.config.vocab_size, 1), self.config.embedding_dropout)
+            embedded = embedded * F.embedding(input_ids, keep)
+        return embedded
 
     def forward(
         self,
@@ -367,7 +401,7 @@ class TangRNNModel(TangRNNPreTrainedModel):
         lengths = order = empty = None
         if attention_mask is not None:
             attention_mask = attention_mask[:, -x.shape[1] :].to(x.device)  # generate() passes the past's mask too
-            if not bool(attention_mask.all()):
+            if not is_exporting() and not bool(attention_mask.all()):
                 # Bring each row's real positions to its front, in order, and run only those.
                 order = attention_mask.ne(0).int().argsort(dim=1, descending=True, stable=True)
                 lengths = attention_mask.ne(0).sum(1)
@@ -381,7 +415,7 @@ class TangRNNModel(TangRNNPreTrainedModel):
             if index:
                 x = locked_dropout(x, config.hidden_dropout, self.training)
             state = self._past_state(cache, index, x)
-            x, new_state = layer(x, state, lengths)
+            x, new_state = layer(x, state, lengths, attention_mask if is_exporting() else None)
             if cache is not None:
                 if empty is not None and empty.any():
                     old = state or tuple(torch.zeros_like(tensor) for tensor in new_state)
@@ -523,8 +557,9 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             target = (labels[:, 1:] if shift_labels is None else shift_labels).to(hidden.device)
             counted = target.ne(-100)
             steps = slice(target.shape[1])  # after the last step of a row there is nothing to predict
-            if return_logits:
-                total = F.cross_entropy(logits[:, steps][counted].float(), target[counted], reduction="sum")
+            if return_logits or not is_plain(self.lm_head, nn.Linear):
+                scores = logits if return_logits else self.lm_head(hidden)
+                total = F.cross_entropy(scores[:, steps][counted].float(), target[counted], reduction="sum")
             else:
                 weight, offset, wanted = self.lm_head.weight, None, target[counted]
                 if self.training and 0 < self.config.output_samples < len(weight):

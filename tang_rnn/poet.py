@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from . import cells
 from .checkpoint import load, load_model
 from .faults import Fault, PoetError, RuleConflict, first_line
 from .recurrence import Recurrence
@@ -32,7 +33,7 @@ from .writing.search import Search, beam_search, portions
 if TYPE_CHECKING:
     from .modeling_tang_rnn import TangRNNForCausalLM
 
-CELLS = ("rnn", "lstm", "gru")
+CELLS = tuple(cells.CELLS)
 PRETRAINED = Path(__file__).parent / "pretrained"
 WRITING = tuple(name for name in OPTIONS if name != "opening")
 STREAMING = tuple(name for name in WRITING if name not in ("count", "candidates"))

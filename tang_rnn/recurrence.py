@@ -20,35 +20,10 @@ from pathlib import Path
 
 import torch
 
+from .cells import CELLS
 from .configuration_tang_rnn import TangRNNConfig
 
 State = list[tuple[torch.Tensor, ...]]  # of each layer, tensors (B, H); the first is its output
-
-
-def _rnn(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
-    """Elman 1990. x, h: what the input and the old state contribute, (..., H) for each gate side by side."""
-    return {}, (torch.tanh(x + h),)
-
-
-def _lstm(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
-    """Hochreiter & Schmidhuber 1997, Gers et al. 2000; torch's order is input, forget, candidate, output."""
-    i, f, g, o = (x + h).chunk(4, -1)
-    i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
-    c = f * state[1] + i * g.tanh()
-    return {"input": i, "forget": f, "output": o}, (o * c.tanh(), c)
-
-
-def _gru(x: torch.Tensor, h: torch.Tensor, state: tuple[torch.Tensor, ...]):
-    """Cho et al. 2014, in torch's variant: the reset gate acts after the matrix product."""
-    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, -1), h.chunk(3, -1)
-    r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-    n = torch.tanh(x_n + r * h_n)
-    return {"reset": r, "update": z}, ((1 - z) * n + z * state[0],)
-
-
-# A new cell is one entry here, besides those in configuration_tang_rnn and modeling_tang_rnn: how many blocks its
-# matrices have, and what it makes of their products, gates by name and the new state.
-STEPS = {"rnn": (1, _rnn), "lstm": (4, _lstm), "gru": (3, _gru)}
 
 
 def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -101,7 +76,7 @@ class Recurrence:
             for layer in range(config.num_hidden_layers)
         ]
         self.projection, self.output = of("model.projection.{}"), linear(output.to(dtype))
-        self.dtype, self.cell = dtype, STEPS[config.cell_type][1]
+        self.dtype, self.equations = dtype, CELLS[config.cell_type].equations
 
     def __reduce__(self):  # what is laid out is laid out anew
         return type(self), (self.config, self.weights, self.folder)
@@ -113,7 +88,7 @@ class Recurrence:
         shapes = {"model.embed_tokens.weight": (config.vocab_size, embedding)}
         for layer in range(config.num_hidden_layers):
             for name, width in (("ih", hidden if layer else embedding), ("hh", hidden)):
-                blocks = STEPS[config.cell_type][0] * hidden
+                blocks = CELLS[config.cell_type].blocks * hidden
                 shapes[f"model.layers.{layer}.cell.weight_{name}_l0"] = (blocks, width)
                 shapes[f"model.layers.{layer}.cell.bias_{name}_l0"] = (blocks,)
         shapes |= {"model.projection.weight": (embedding, hidden), "model.projection.bias": (embedding,)}
@@ -128,7 +103,7 @@ class Recurrence:
         """The state once each row has read its next character, (B,)."""
         x, new = self.embedding[tokens].to(self.dtype), []
         for (of_input, of_hidden), old in zip(self.layers, state):
-            new.append(self.cell(of_input(x), of_hidden(old[0]), old)[1])
+            new.append(self.equations(of_input(x), of_hidden(old[0]), old)[1])
             x = new[-1][0]
         return new
 
@@ -154,4 +129,4 @@ def _where(rows: torch.Tensor, new: State, old: State) -> State:
     return [tuple(torch.where(rows, n, o) for n, o in zip(*layers)) for layers in zip(new, old)]
 
 
-__all__ = ["Recurrence", "STEPS", "State", "select"]
+__all__ = ["Recurrence", "State", "select"]

@@ -19,7 +19,7 @@ import tang_rnn
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM, TangRNNModel
 
 PACKAGE = Path(tang_rnn.__file__).parent
-CODE_FILES = ("configuration_tang_rnn.py", "modeling_tang_rnn.py")
+CODE_FILES = ("cells.py", "configuration_tang_rnn.py", "files.py", "modeling_tang_rnn.py")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tang_rnn"
 CORPUS = ROOT / "training" / "corpus"
 DEMO = ROOT / "demo"
-CODE_FILES = ("configuration_tang_rnn.py", "modeling_tang_rnn.py")
+CODE_FILES = ("cells.py", "configuration_tang_rnn.py", "files.py", "modeling_tang_rnn.py")
 DATASET_NAME = "quantangshi"  # in the owner's namespace, unless --dataset-id says otherwise
 LEAVE_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 

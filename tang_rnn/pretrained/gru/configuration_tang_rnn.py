@@ -3,9 +3,7 @@
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-# How many tensors make up the past state of one layer of each cell: the hidden state h, and for the LSTM the
-# memory c (Elman 1990; Hochreiter & Schmidhuber 1997; Cho et al. 2014).
-STATES_PER_CELL = {"rnn": 1, "lstm": 2, "gru": 1}
+from .cells import CELLS
 
 # No size beyond these is meant: a config.json that names one must not take the memory of the machine that reads it.
 LARGEST = {"vocab_size": 2**20, "embedding_size": 2**14, "hidden_size": 2**14, "num_hidden_layers": 100}
@@ -59,8 +57,8 @@ class TangRNNConfig(PreTrainedConfig):
     tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs):
-        if self.cell_type not in STATES_PER_CELL:
-            raise ValueError(f"cell_type must be one of {', '.join(STATES_PER_CELL)}, not {self.cell_type!r}")
+        if self.cell_type not in CELLS:
+            raise ValueError(f"cell_type must be one of {', '.join(CELLS)}, not {self.cell_type!r}")
         for size, most in LARGEST.items():
             if not 1 <= getattr(self, size) <= most:
                 raise ValueError(f"{size} must be between 1 and {most}, not {getattr(self, size)}")
@@ -68,8 +66,8 @@ class TangRNNConfig(PreTrainedConfig):
 
     @property
     def number_of_states(self) -> int:
-        """Tensors in one layer's past state."""
-        return STATES_PER_CELL[self.cell_type]
+        """Tensors in one layer's past state: the hidden state, and for the LSTM its memory."""
+        return len(CELLS[self.cell_type].states)
 
     @property
     def layer_types(self) -> list[str]:
