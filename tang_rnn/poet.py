@@ -23,6 +23,7 @@ from .recurrence import Recurrence
 from .rules import Plan, Rules, VerseConstraint, Vocabulary
 from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
 from .verse import classify, split_lines
+from .verse.quotations import OWN_LINES, LineIndex
 from .writing.poem import Poem
 from .writing.ranking import choose
 from .writing.reading import Reader, Request
@@ -52,8 +53,10 @@ class TangPoet:
         tokenizer: the :class:`TangTokenizer`.
         vocabulary: what its tokens are to the rules.
         reader: puts what is asked into their terms.
+        own_lines: the lines of the poems that it was taught, if these were somebody's own.
     """
 
+    own_lines: LineIndex | None = None
     _loading = Lock()
 
     def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer):
@@ -83,9 +86,12 @@ class TangPoet:
                 raise PoetError("no_folder", folder=str(name), cells=list(CELLS))
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:
-            return cls(*load(path, **kwargs))
+            poet = cls(*load(path, **kwargs))
+            if (lines := path / OWN_LINES).is_file():
+                poet.own_lines = LineIndex(lines)
         except Fault as fault:
             raise PoetError("cannot_load", folder=str(name), why=fault) from fault
+        return poet
 
     @staticmethod
     def _download(repo_id: str, **kwargs) -> Path:
@@ -260,6 +266,7 @@ class TangPoet:
             characters=sum(token != self.vocabulary.unknown for token in written) + 1,
             poet=request.poet,
             title=request.title,
+            own_lines=self.own_lines,
         )
 
     def _scored(self, request: Request, written: Sequence[int]) -> Poem:

@@ -5,7 +5,7 @@ learned. The cell keeps its vocabulary, which grows by what the poems bring, and
 them, so that it does not forget those. Some are held out: when it does no better on them any more, it stops. What is
 left in the output folder:
 
-    final/          the taught cell: TangPoet.from_pretrained(…), tang-rnn demo --cell …, training.publish, transformers
+    final/          the taught cell, for TangPoet.from_pretrained, tang-rnn write --cell, transformers, training.publish
     dropped.csv     what was left out, and why
     poems/          three poems at each evaluation
     corpus/         the poems as the cell reads them; initial/, lesson.json, checkpoint-*: where ``--resume`` goes on
@@ -34,7 +34,7 @@ from tang_rnn import TangPoet, TangRNNForCausalLM
 from tang_rnn.files import written_whole
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import FORMS
-from tang_rnn.verse.quotations import LineIndex
+from tang_rnn.verse.quotations import OWN_LINES, LineIndex
 
 from .checkpoints import alone, checkpoints
 from .corpus import HERE, SCHEMA
@@ -52,7 +52,7 @@ CHARACTERS = 2_000_000  # of one's own poems to be read in all, if that takes ne
 PASSES = (2, 20)
 REHEARSAL = 1.0  # characters of the Tang for each of one's own
 TANG_SAMPLE = 200  # poems of the Tang's validation split that say what is forgotten
-FORGIVEN = 0.03  # nats a character by which the Tang's loss may rise before a checkpoint counts as a worse one
+FORGIVEN = 0.04  # nats a character by which the Tang's loss may rise before a checkpoint counts as a worse one
 SAVE_EVERY = 120  # seconds
 FEWEST = 4  # poems there must be
 
@@ -294,7 +294,7 @@ def learn(lesson: Lesson, output: Path, options: argparse.Namespace) -> None:
     def facts(model: TangRNNForCausalLM, trainer: TeachTrainer) -> dict:
         after = trainer.measure(model)
         lines = (line for rows in corpus.values() for lines in rows["lines"] for line in lines)
-        LineIndex.write(lines, output / "final" / "lines.safetensors")
+        LineIndex.write(lines, output / "final" / OWN_LINES)
         return {
             "taught": lesson.facts | {"rehearsed": len(tang), "after": {"own": after["own"], "tang": after["tang"]}}
         }
@@ -316,8 +316,7 @@ def learn(lesson: Lesson, output: Path, options: argparse.Namespace) -> None:
     print(
         f"after:  {after['own']:.3f} nats a character on those held out ({after['own'] - before['own']:+.3f}), "
         f"{after['tang']:.3f} on the Tang's ({after['tang'] - before['tang']:+.3f})\n"
-        f"write with it: tang-rnn write 春 --cell {output / 'final'}\n"
-        f"on the page:   tang-rnn demo --cell {output / 'final'}"
+        f"write with it: tang-rnn write 春 --cell {output / 'final'}"
     )
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 INDEX = Path(__file__).parent / "data" / "lines.safetensors"
+OWN_LINES = "lines.safetensors"  # beside a checkpoint: those of the poems that somebody taught it
 SHORTEST = 4  # characters: what is shorter (君不见) is a phrase, nobody's own line
 BUCKETS = 1 << 16
 

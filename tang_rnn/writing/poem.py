@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 from ..verse import STOP, Prosody, check, split_lines
-from ..verse.quotations import corpus_lines
+from ..verse.quotations import LineIndex, corpus_lines
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Poem:
         log_prob: natural logarithm of its probability under the model, marks and end included, opening and rules not.
         characters: how many characters `log_prob` sums over.
         poet, title: what the model was told beforehand.
+        own_lines: those of one's own poems, where the model has learned from such.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Poem:
     characters: int
     poet: str = ""
     title: str = ""
+    own_lines: LineIndex | None = field(default=None, repr=False, compare=False)
 
     @property
     def lines(self) -> list[str]:
@@ -48,10 +50,11 @@ class Poem:
     def quotes(self) -> list[str]:
         """Those of its lines that stand in the corpus, word for word, whoever put them here: old lines, not new ones.
 
-        A line shorter than four characters does not count; see :mod:`tang_rnn.verse.quotations`.
+        Lines of one's own poems count where the model has learned from such. A line shorter than four characters does
+        not count; see :mod:`tang_rnn.verse.quotations`.
         """
         known = corpus_lines()
-        return [line for line in self.lines if line in known]
+        return [line for line in self.lines if line in known or (self.own_lines and line in self.own_lines)]
 
     def __str__(self) -> str:
         """A couplet a line."""
