@@ -6,7 +6,6 @@ import copy
 import json
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
 from tang_rnn import TangRNNForCausalLM
@@ -37,13 +36,27 @@ def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) ->
     )
     with written_beside(folder) as beside:  # all of it, or the folder stays as it was
         model.save_pretrained(beside)
-        weights = load_file(beside / WEIGHTS)
-        save_file(weights, beside / WEIGHTS, {"format": "pt", TOKENIZER: model.config.tokenizer_fingerprint})
+        sign(beside / WEIGHTS, model.config.tokenizer_fingerprint)
         path = beside / "config.json"
         config = json.loads(path.read_text())
         config["dtype"] = "float32"
         path.write_text(json.dumps(config, indent=2) + "\n")
         tokenizer.save_pretrained(beside)
+
+
+def sign(weights: Path, name: str) -> None:
+    """Has a safetensors file name the tokenizer it belongs to, in its metadata.
+
+    safetensors itself writes several metadata in an order that changes from run to run; here the same weights give the
+    same bytes. The header is JSON behind its length in eight bytes, and places in it count from its end.
+    """
+    content = weights.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = {"__metadata__": {"format": "pt", TOKENIZER: name}}
+    header |= {key: value for key, value in json.loads(content[8 : 8 + size]).items() if key != "__metadata__"}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    weights.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
 
 
 __all__ = ["SAMPLING", "export"]
