@@ -52,7 +52,7 @@ CHARACTERS = 2_000_000  # of one's own poems to be read in all, if that takes ne
 PASSES = (2, 20)
 REHEARSAL = 1.0  # characters of the Tang for each of one's own
 TANG_SAMPLE = 200  # poems of the Tang's validation split that say what is forgotten
-FORGIVEN = 0.04  # nats a character by which the Tang's loss may rise before a checkpoint counts as a worse one
+FORGIVEN = 0.03  # nats a character by which the Tang's loss may rise before a checkpoint counts as a worse one
 SAVE_EVERY = 120  # seconds
 FEWEST = 4  # poems there must be
 
