@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 PAD, BOS, EOS, UNK = "<pad>", "<s>", "</s>", "<unk>"
 
+# For a pipeline that is given messages: the system's say form, poet and title, which go before <s>; all others are
+# text. A form may be given by its bare name, between spaces.
+CHAT_TEMPLATE = (
+    "{%- for message in messages if message.role == 'system' -%}{%- for word in message.content.split() -%}"
+    f"{{{{ '<' + word + '>' if '<' + word + '>' in {list(FORM_TOKENS)} else word }}}}"
+    "{%- endfor -%}{%- endfor -%}{{ bos_token }}"
+    "{%- for message in messages if message.role != 'system' -%}{{ message.content }}{%- endfor -%}"
+)
+
 # Everything a keyboard may give for the two marks; white space and line breaks go.
 MARKS = {mark: COMMA for mark in ",、:：﹐､"} | {mark: STOP for mark in ".?!;？！；｡．"}
 SPACES = {space: "" for space in " \t\r\n\u00a0\u3000\u200b\ufeff"}
@@ -101,6 +110,7 @@ class TangTokenizer(PreTrainedTokenizerFast):
             additional_special_tokens=special[4:],
             padding_side="left",  # generation appends on the right
             clean_up_tokenization_spaces=False,
+            chat_template=CHAT_TEMPLATE,
             model_input_names=["input_ids", "attention_mask"],
         )
 
@@ -124,8 +134,9 @@ class TangTokenizer(PreTrainedTokenizerFast):
     def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):
         """Saves so that `AutoTokenizer` loads it where tang_rnn is not installed, and over files of the same name only
         once all is written."""
+        self.chat_template = self.chat_template or CHAT_TEMPLATE
         with written_beside(save_directory) as beside:
-            files = super().save_pretrained(beside, *args, **kwargs)
+            files = super().save_pretrained(beside, *args, save_jinja_files=False, **kwargs)
             path = beside / "tokenizer_config.json"
             config = json.loads(path.read_text(encoding="utf-8"))
             config["tokenizer_class"] = "PreTrainedTokenizerFast"

@@ -55,6 +55,14 @@ def test_regulated_poems_have_no_fault(noise, tokenizer, form):
         assert judged.ok and judged.form in (form, FORMS[form].token[1:-1]), f"{text}\n{judged}"
 
 
+def test_what_is_told_behind_the_start_token_is_no_part_of_the_poem(noise, tokenizer):
+    """As a text in one piece has it; beside rows of other lengths, and rows with nothing told."""
+    rules = Rules(form="五绝", regulated=True, acrostic="春夏秋冬")
+    openings = ["<五绝><李白>春", "<五绝>", "春", "<七律>春眠"]
+    for text in generate(noise, tokenizer, rules, openings, num_return_sequences=2):
+        assert check(text, "五绝").ok and [line[0] for line in split_lines(text)] == list("春夏秋冬")
+
+
 def test_beams_and_beam_samples_keep_the_rules(noise, tokenizer):
     rules = [Rules(form="五绝", regulated=True, rhyme=group) for group in ("一东", "七阳")]
     for options in ({"do_sample": False, "num_beams": 3}, {"do_sample": True, "num_beams": 2}):

@@ -93,6 +93,23 @@ def test_loading_says_nothing(checkpoint, caplog, capfd):
     assert not any(word in "".join(capfd.readouterr()) for word in ("MISSING", "UNEXPECTED", "warning"))
 
 
+def test_what_is_saved_last_is_what_loads(model, tmp_path):
+    """Whole, in shards, in other shards, whole again: no weights of an earlier save are left."""
+    others = {"notes.txt", "training_log.json", "model-card.md"}
+    for name in others:
+        (tmp_path / name).write_text("{}")
+    for number, size in enumerate(("5MB", "2KB", "8KB", "5MB")):
+        with torch.no_grad():
+            model.model.projection.bias.fill_(number)
+        model.save_pretrained(tmp_path, max_shard_size=size)
+        weights = {path.name for path in tmp_path.glob("*.safetensors*")}
+        index = tmp_path / "model.safetensors.index.json"
+        shards = set(json.loads(index.read_text())["weight_map"].values()) if index.exists() else set()
+        assert weights == (shards | {index.name} if size != "5MB" else {"model.safetensors"})
+        assert TangRNNForCausalLM.from_pretrained(tmp_path).model.projection.bias.eq(number).all()
+    assert others <= {path.name for path in tmp_path.iterdir()}
+
+
 # Where it loads
 
 

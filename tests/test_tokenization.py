@@ -30,6 +30,16 @@ def test_a_pair_is_context_start_text(tokenizer):
     assert tokens(tokenizer, "", "春") == ["<s>", "春"]
 
 
+@pytest.mark.parametrize("system", ["<五绝><李白>明月", "五绝 <李白> 明月", " <五绝>\n<李白>明月"])
+def test_messages_are_context_start_text(tokenizer, checkpoint, system):
+    """As a pipeline is given them, also where AutoTokenizer read the files."""
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": "春"}]
+    for reader in (tokenizer, AutoTokenizer.from_pretrained(checkpoint)):
+        given = reader.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+        assert given["input_ids"] == tokenizer("<五绝><李白>明月", "春").input_ids
+        assert reader.apply_chat_template(messages[1:], return_dict=True)["input_ids"] == tokenizer("春").input_ids
+
+
 def test_context_leaves_out_a_poet_without_a_token(tokenizer):
     assert tokenizer.context("<七律>", "无名氏") == "<七律>"
     assert tokenizer.poets == ["李白", "杜甫"]

@@ -91,8 +91,9 @@ def _push(queue: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
 class VerseConstraint(LogitsProcessor):
     """Leaves each row only what its rules admit.
 
-    A row's poem begins behind its last start token (by default the tokenizer's bos_token), or with its first token
-    where there is none. A prefix that breaks a rule already is not mended: that rule is then free in that row.
+    A row's poem begins behind its last start token (by default the tokenizer's bos_token) and what the model is told
+    there, such as <五绝>, or with its first token where there is no start token. A prefix that breaks a rule already is
+    not mended: that rule is then free in that row.
 
     Args:
         rules: one for all rows, or one for each prompt of the batch (beams and returned sequences share theirs).
@@ -239,8 +240,9 @@ class VerseConstraint(LogitsProcessor):
         where reading goes on; the answer is the same as from the beginning.
         """
         batch, length = input_ids.shape
+        progress = self.begin(batch, input_ids.device)
         start = self._start(input_ids)  # (B,)
-        progress, first = self.begin(batch, input_ids.device), int(start.min())
+        first = int(start.min())
         if self._seen is not None and self._seen[0].shape[1] == length - 1:
             before, start_before, seen = self._seen
             rows = progress.plan, start, input_ids[:, :-1]
@@ -261,8 +263,17 @@ class VerseConstraint(LogitsProcessor):
         """The column of each row's first slot."""
         if self.start_token_id is None:
             return torch.zeros(len(input_ids), dtype=torch.long, device=input_ids.device)
-        column = torch.arange(1, input_ids.shape[1] + 1, device=input_ids.device)
-        return (input_ids.eq(self.start_token_id) * column).amax(1)
+        length = input_ids.shape[1]
+        column = torch.arange(1, length + 1, device=input_ids.device)
+        start = (input_ids.eq(self.start_token_id) * column).amax(1)
+        # A text in one piece, <五绝>春, has what the model is told behind the start token.
+        for _ in range(length):
+            told = self.vocabulary.context[input_ids.gather(1, start.clamp(max=length - 1)[:, None])[:, 0]]
+            told &= start.lt(length)
+            if not bool(told.any()):
+                break
+            start = start + told
+        return start
 
     # -- what may come ------------------------------------------------------------------------------------------------
 

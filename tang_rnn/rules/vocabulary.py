@@ -60,6 +60,7 @@ class Vocabulary:
         book: likewise.
         tokens: each token's text.
         ids: of those tokens that are one character or mark, by that character.
+        context: (W,) bool, tokens such as <五绝>, which tell the model something and are no part of a poem.
         comma, stop, end, unknown: ids of the marks, the end and the unknown token (None where there is none).
         width: entries of each table, W: as many as tokens, and up to seven that never come, to make it whole words.
         masks: (7, W) bool, what may stand in each kind of slot.
@@ -98,6 +99,9 @@ class Vocabulary:
         doubtful = self.read_tones.ge(2)
         level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
         self.heard_tones = torch.stack([self.read_tones, level, level, oblique])
+        named = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos", "pad", "unk")}
+        self.context = torch.zeros(self.width, dtype=torch.bool)
+        self.context[[index for index in tokenizer.get_added_vocab().values() if index not in named]] = True
         masks = torch.zeros(7, self.width, dtype=torch.bool)
         character = torch.tensor([bool(char) for char in characters])
         masks[[CHARACTER, CHARACTER_OR_END, CHARACTER_OR_MARK]] = character

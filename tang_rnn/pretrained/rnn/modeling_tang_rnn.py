@@ -6,8 +6,10 @@ Shapes in the comments: B rows, T time steps, E embedding_size, H hidden_size, V
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +27,9 @@ from .configuration_tang_rnn import TangRNNConfig
 from .files import written_beside
 
 logger = logging.get_logger(__name__)
+
+# What from_pretrained looks for: one file, or an index and its shards.
+WEIGHT_FILE = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 
 
 class PastStateOutput(ModelOutput):
@@ -314,11 +319,17 @@ class TangRNNPreTrainedModel(PreTrainedModel):
         return model
 
     def save_pretrained(self, save_directory, *args, push_to_hub=False, **kwargs):
-        """As transformers' own, but that a checkpoint which is there already survives if writing fails."""
+        """As transformers' own, but that a checkpoint which is there already survives if writing fails, and that no
+        weights of its are left beside the new ones: neither shards nor their index, nor a whole file beside shards."""
         if push_to_hub:  # uploads from where it writes
             return super().save_pretrained(save_directory, *args, push_to_hub=True, **kwargs)
         with written_beside(save_directory) as beside:
             super().save_pretrained(beside, *args, **kwargs)
+            new = {path.name for path in beside.iterdir()}
+        if any(WEIGHT_FILE.fullmatch(name) for name in new):  # only the main process of several writes them
+            for path in Path(save_directory).iterdir():
+                if WEIGHT_FILE.fullmatch(path.name) and path.name not in new:
+                    path.unlink()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
