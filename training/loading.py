@@ -81,6 +81,8 @@ def _own(name: str) -> dict[str, Dataset]:
     """Poems in any other shape as a corpus of ours."""
     own = gather([name])
     print(own.report(), flush=True)
+    if len(own.rows) < 2:
+        raise CorpusError(f"{name} holds a single poem: some are to be learned, and some to measure by")
     return {split: Dataset.from_list(rows) for split, rows in zip(SPLITS, hold_out(own.rows))}
 
 
