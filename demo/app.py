@@ -122,7 +122,7 @@ def _ours(name: str, **changes: Any) -> Option:
     return replace(OPTIONS[name], **changes)
 
 
-CELL = Option("cell", str, "lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+CELL = Option("cell", str, "lstm", "the recurrent cell", choices=tuple(sorted(CELLS, key=lambda name: name != "lstm")))
 _FORM = Option("form", str, "", "", choices=("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
 FORM = replace(
     _FORM, default="五绝", help="五绝 七绝 are quatrains, 五律 七律 eight lines, 五古 七古 old style; empty: any"

@@ -51,9 +51,17 @@ def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangT
         tokenizer = TangTokenizer.from_pretrained(folder)
         # A broken table of replacements fails now, not later.
         tokenizer.normalize("".join(map(chr, range(0x20, 0xA000))))
-        with safe_open(folder / WEIGHTS, "pt") as file:
-            check_fingerprint(tokenizer, (file.metadata() or {}).get(TOKENIZER))
     return load_model(folder, **kwargs) if kwargs else Recurrence(config, weights, folder), tokenizer
+
+
+def check_origin(folder: Path, tokenizer: TangTokenizer) -> None:
+    """Makes sure that a folder's weights were trained with this tokenizer, where they say with which.
+
+    Raises:
+        Fault: it was another.
+    """
+    with _foreign(), safe_open(folder / WEIGHTS, "pt") as file:
+        check_fingerprint(tokenizer, (file.metadata() or {}).get(TOKENIZER))
 
 
 def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:
@@ -121,4 +129,4 @@ def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
     return weights
 
 
-__all__ = ["load", "load_model", "read_config", "read_weights"]
+__all__ = ["check_origin", "load", "load_model", "read_config", "read_weights"]

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from . import cells
-from .checkpoint import load, load_model
+from .checkpoint import check_origin, load, load_model
 from .faults import Fault, PoetError, RuleConflict, first_line
 from .recurrence import Recurrence
 from .rules import Plan, Rules, VerseConstraint, Vocabulary
-from .tokenization_tang_rnn import TangTokenizer, check_vocabulary
+from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocabulary
 from .verse import classify, split_lines
 from .verse.quotations import OWN_LINES, LineIndex
 from .writing.poem import Poem
@@ -62,6 +62,7 @@ class TangPoet:
     def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer):
         check_vocabulary(model, tokenizer)
         self.vocabulary = Vocabulary(tokenizer)
+        check_fingerprint(tokenizer, getattr(model.config, "tokenizer_fingerprint", None))
         self._model, self._recurrence, self._laid_out = None, None, None
         if isinstance(model, Recurrence):
             self._recurrence = model
@@ -87,6 +88,7 @@ class TangPoet:
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:
             poet = cls(*load(path, **kwargs))
+            check_origin(path, poet.tokenizer)
             if (lines := path / OWN_LINES).is_file():
                 poet.own_lines = LineIndex(lines)
         except Fault as fault:

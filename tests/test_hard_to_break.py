@@ -57,11 +57,11 @@ def often(usual, unusual):
     return st.one_of(usual, usual, usual, unusual)
 
 
-verse = st.text(st.sampled_from([*KNOWN, *map(to_traditional, KNOWN[:500])]), max_size=4)
+chinese = st.text(st.sampled_from([*KNOWN, *map(to_traditional, KNOWN[:500])]), max_size=4)
 anything = st.text(st.characters(exclude_categories=()), max_size=8)  # surrogates, controls and emoji too
 asked = st.fixed_dictionaries(
     {
-        "opening": often(verse, anything),
+        "opening": often(chinese, anything),
         "seed": often(st.integers(0, 2**53 - 1), st.integers()),
         "candidates": st.sampled_from([1, 1, 1, 2, 0]),
     },
@@ -70,12 +70,12 @@ asked = st.fixed_dictionaries(
         "regulated": st.booleans(),
         "rhyme": often(st.sampled_from([None, True, *PINGSHUI.level_groups]), anything),
         "pattern": often(st.sampled_from([None, *PATTERNS]), anything),
-        "acrostic": often(verse, anything),
-        "acrostic_tail": often(verse, anything),
-        "avoid": often(verse, anything),
+        "acrostic": often(chinese, anything),
+        "acrostic_tail": often(chinese, anything),
+        "avoid": often(chinese, anything),
         "num_lines": often(st.integers(0, 16), st.integers()),
         "poet": often(st.sampled_from(["", *TOKENIZER.poets]), anything),
-        "title": often(verse, anything),
+        "title": often(chinese, anything),
         "temperature": often(st.floats(0.1, 2), st.floats()),
         "top_p": often(st.floats(0.1, 1), st.floats()),
         "top_k": st.integers(-1, 100),
@@ -120,7 +120,7 @@ def test_a_poem_keeps_its_form_and_rules_or_is_refused(poet, options):
 
 
 @fixed
-@given(text=anything | verse, form=st.sampled_from([None, *FORMS]) | anything)
+@given(text=anything | chinese, form=st.sampled_from([None, *FORMS]) | anything)
 def test_the_judge_judges_or_refuses(text, form):
     try:
         assert json.dumps(verse.check(text, form).to_dict())

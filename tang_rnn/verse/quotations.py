@@ -18,6 +18,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ..faults import Fault
+
 INDEX = Path(__file__).parent / "data" / "lines.safetensors"
 OWN_LINES = "lines.safetensors"  # beside a checkpoint: those of the poems that somebody taught it
 SHORTEST = 4  # characters: what is shorter (君不见) is a phrase, nobody's own line
@@ -38,7 +40,7 @@ class LineIndex:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no such file.
+        Fault: it is no such file.
     """
 
     def __init__(self, path: Path = INDEX):
@@ -49,7 +51,7 @@ class LineIndex:
             counts, self.values = np.zeros(0, np.uint8), np.zeros(0, np.uint32)
         self.ends = counts.cumsum(dtype=np.int64)  # (BUCKETS,) where each bucket's values end
         if len(counts) != BUCKETS or len(self.values) != self.ends[-1]:
-            raise ValueError(f"{path} is no index of lines, or a damaged one: python -m training.quotations writes it")
+            raise Fault("no_line_index", file=str(path))
 
     def __len__(self) -> int:
         return len(self.values)
