@@ -131,13 +131,14 @@ REGULATED = _ours(
     "regulated", default=True, help="keep tonal pattern and rhyme of regulated verse, where the form has them"
 )
 RHYME = _ours(
-    "rhyme", default="", longest=8, or_true=False, help="a level rhyme group of 平水韵, such as 一东; empty: any"
+    "rhyme", default="", longest=8, or_true=False, help="a level rhyme group of the book, such as 一东; empty: any"
 )
+BOOK = _ours("rhyme_book", choices=tuple(verse.RHYME_BOOKS), help="the book that rules tones and rhyme")
 POET, TOPIC = _ours("poet", longest=8), _ours("title", longest=MAX_TITLE)
 TEMPERATURE = _ours("temperature", least=0.1, above=None, most=2.0)
 SEED = _ours("seed", most=2**31 - 1)
 OPENING = _ours("opening", longest=14)
-HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED)
+HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED, BOOK)
 
 
 def _options(form: str, regulated: bool, rhyme: str, seed: int | None, **others: Any) -> dict:
@@ -234,14 +235,17 @@ def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dic
 
 
 @endpoint(
-    Option("text", str, REQUIRED, "the poem, simplified or traditional, with or without marks", longest=400),
+    Option("text", str, REQUIRED, "the poem as it was pasted, in either script, with or without marks", longest=2000),
     replace(_FORM, help="the form to judge it by; empty: the one its lines make"),
+    BOOK,
 )
-def check(text: str, form: str) -> dict:
+def check(text: str, form: str, rhyme_book: str) -> dict:
     """Judge any Chinese poem by the rules of regulated verse: its form, tonal pattern, rhyme group, the tone of every
-    character (平 level, 仄 oblique, 中 either), and every fault with its line and position.
+    character (平 level, 仄 oblique, 中 either), every fault with its line and position, notes apart from faults, and
+    what was set aside of the text (title, author, notes). Of several poems the first; the rest are in "others".
     """
-    return verse.check(text, form or None).to_dict()
+    first, *others = verse.check_all(text, form or None, verse.get_book(rhyme_book))
+    return first.to_dict() | {"others": [each.to_dict() for each in others]}
 
 
 UNITS = 48  # rows of a heat map
@@ -294,7 +298,10 @@ def inside(text: str, cell: str, form: str, poet: str, title: str) -> dict:
 
 def words() -> dict[str, dict[str, str]]:
     """What the page says, by language and key; the Chinese in traditional characters as well."""
-    said = {language: words["page"] for language, words in languages().items()}
+    said = {
+        language: words["page"] | {f"judge_{key}": sentence for key, sentence in words["judge"].items()}
+        for language, words in languages().items()
+    }
     return said | {"zh-Hant": {key: to_traditional(word) for key, word in said["zh"].items()}}
 
 
@@ -317,7 +324,7 @@ def facts() -> dict:
         "cells": cells,
         "poets": poet_of("lstm").tokenizer.poets,
         "seals": SEALS,
-        "rhymes": list(verse.PINGSHUI.level_groups),
+        "books": {name: list(book.level_groups) for name, book in verse.RHYME_BOOKS.items()},
         "options": {name: [option.to_dict() for option in options] for name, options in ENDPOINTS.items()},
         "words": languages(),
     }
@@ -327,7 +334,7 @@ def poem_of_link(parameters: dict[str, str]) -> dict | None:
     """The poem that a link of Write asks for by its seed, as :func:`write` gives it."""
     if not parameters.get("seed", "").isdecimal():
         return None
-    names = ("opening", "cell", "form", "rhyme", "poet", "title")
+    names = ("opening", "cell", "form", "rhyme", "rhyme_book", "poet", "title")
     given = {name: parameters[name] for name in names if name in parameters}
     try:
         given |= {"seed": int(parameters["seed"]), "regulated": parameters.get("regulated") != "0"}

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 
 from tang_rnn.faults import Fault, first_line
+from tang_rnn.verse import PINGSHUI, check_all, get_book
+from tang_rnn.words import say
 from tang_rnn.writing.request import OPTIONS, Option
 
 PORT = Option("port", int, None, "", least=1, most=2**16 - 1)
@@ -80,9 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="judge any poem's form, tones and rhyme", description="Judge any poem.")
     check.add_argument(
-        "text", help="a poem, simplified or traditional, with or without marks; - reads it from the input"
+        "text", help="a poem as it was pasted, or a file that holds it, in any usual encoding; - reads the input"
     )
     check.add_argument("--form", help="judge it as this form")
+    check.add_argument("--rhyme-book", default=PINGSHUI.name, metavar="BOOK", help=OPTIONS["rhyme_book"].help)
+    check.add_argument("--language", choices=("en", "zh"), default="en", help="of the verdict: en (default) or zh")
     check.add_argument("--json", action="store_true", help="print a JSON object")
 
     demo = commands.add_parser("demo", help="open the page", description="Serve the page on this machine.")
@@ -180,13 +184,31 @@ def _show(poem, arguments: argparse.Namespace, last: bool) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> Iterator[str]:
-    from tang_rnn.verse import check
+    language, color = arguments.language, sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    judged = check_all(_text_of(arguments.text), arguments.form, get_book(arguments.rhyme_book))
+    for number, verdict in enumerate(judged, 1):
+        if arguments.json:
+            yield json.dumps(verdict.to_dict(language), ensure_ascii=False)
+            continue
+        if len(judged) > 1:
+            heading = say("judge", "another_poem", {"number": number, "count": len(judged)}, language)
+            yield heading if number == 1 else f"\n{heading}"
+        yield verdict.format(color, language)
 
-    judged = check(sys.stdin.read() if arguments.text == "-" else arguments.text, arguments.form)
-    if arguments.json:
-        yield json.dumps(judged.to_dict(), ensure_ascii=False)
-    else:
-        yield judged.format(color=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+
+def _text_of(argument: str) -> str:
+    """The argument itself, what the file of this name holds, or for ``-`` the input; in whichever encoding."""
+    from tang_rnn.encodings import decode
+
+    if argument == "-":
+        content = getattr(sys.stdin, "buffer", sys.stdin).read()
+        return content if isinstance(content, str) else decode(content)[0]
+    if len(argument) < 256 and "\n" not in argument and os.path.isfile(argument):
+        with open(argument, "rb") as file:
+            return decode(file.read())[0]
+    if argument.isascii() and os.path.splitext(argument)[1]:
+        raise Fault("no_file", file=argument)
+    return argument
 
 
 def _demo(arguments: argparse.Namespace) -> Iterator[str]:

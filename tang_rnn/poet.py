@@ -236,9 +236,9 @@ class TangPoet:
         return [self.best(request, rows) for request, rows in zip(requests, found)]
 
     def constraint(self, requests: Sequence[Request]) -> VerseConstraint:
-        """What holds a row for each request to its rules."""
+        """What holds a row for each request to its rules; all by one rhyme book."""
         rules = [request.rules for request in requests]
-        return VerseConstraint(rules, self.vocabulary, self.tokenizer.bos_token_id)
+        return VerseConstraint(rules, self.reader.vocabulary_by(requests[0].book), self.tokenizer.bos_token_id)
 
     def prompts(self, requests: Sequence[Request]) -> list[list[int]]:
         """What is read before the first character is written: ids, a list for each request."""
@@ -255,9 +255,13 @@ class TangPoet:
         """Of the candidates that a search found for a request, each its tokens and log probability, the best."""
         return choose([self.poem(request, tokens, log_prob) for tokens, log_prob in rows])
 
+    def plan(self, request: Request) -> Plan:
+        """The slots of a poem that is asked for."""
+        return Plan.of(request.rules, self.reader.vocabulary_by(request.book))
+
     def poem(self, request: Request, written: Sequence[int], log_prob: float) -> Poem:
         """The poem that a search has written: its tokens behind the request's beginning, without the end."""
-        text = Plan.of(request.rules, self.vocabulary).text(request.beginning, written)
+        text = self.plan(request).text(request.beginning, written)
         return Poem(
             text=text,
             opening=request.opening,
@@ -268,6 +272,7 @@ class TangPoet:
             characters=sum(token != self.vocabulary.unknown for token in written) + 1,
             poet=request.poet,
             title=request.title,
+            rhyme_book=request.book.name,
             own_lines=self.own_lines,
         )
 
@@ -311,7 +316,7 @@ class PoemStream:
             yield from self.poem.text
             return
         yield from beginning
-        plan, end = Plan.of(self._request.rules, self._poet.vocabulary), self._poet.vocabulary.end
+        plan, end = self._poet.plan(self._request), self._poet.vocabulary.end
         for slot, token in enumerate(self._search, len(beginning)):
             if int(token) != end:
                 yield plan.character(slot, int(token))

@@ -68,7 +68,7 @@ def test_twenty_different_poems_of_a_form(capsys):
         assert [len(line) for line in poem["lines"]] == [7] * 4 and poem["text"].startswith("春")
         assert poem["cell"] == "gru" and poem["form"] == "七绝" and poem["seed"] == 1 + number
         assert {"opening", "log_prob", "prosody"} <= set(poem)
-        assert {"pattern", "rhyme_group", "violations"} == set(poem["prosody"])
+        assert {"book", "pattern", "rhyme_group", "violations"} == set(poem["prosody"])
 
 
 def test_the_same_seed_prints_the_same(capsys):
@@ -86,6 +86,7 @@ def test_rules_reach_the_poet(capsys):
         capsys, "write", "月", "--form", "五律", "--regulated", "--rhyme", "一东", "--candidates", "1", "--json"
     )
     assert json.loads(out)["prosody"] == {
+        "book": "平水韵",
         "pattern": json.loads(out)["prosody"]["pattern"],
         "rhyme_group": "一东",
         "violations": [],

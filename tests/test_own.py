@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, DatasetDict
 
-from training.encodings import decode
+from tang_rnn.encodings import decode
 from training.errors import CorpusError
 from training.layouts import read
 from training.own import gather, hold_out

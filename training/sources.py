@@ -19,10 +19,10 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tang_rnn.encodings import decode
 from tang_rnn.faults import first_line
 
 from .cleaning import HAN
-from .encodings import decode
 from .errors import CorpusError
 from .layouts import Found, bare_poet, read, segments, verse
 

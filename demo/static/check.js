@@ -4,8 +4,8 @@ import { note } from "./address.js";
 import { call } from "./api.js";
 import { desk } from "./desk.js";
 import { $, h, page } from "./dom.js";
-import { judged } from "./refusals.js";
-import { named, ruleWords, t } from "./words.js";
+import { choose } from "./fields.js";
+import { named, remark, t } from "./words.js";
 
 // The old signs of metrics: a circle is level, a dot oblique, a half either.
 const SIGNS = { 平: "○", 仄: "●", 中: "◐", "？": "？" };
@@ -18,7 +18,7 @@ export default function setUp() {
   const marked = (line, position) => {
     const wrong = last.violations.filter((fault) => fault.line === line && fault.position === position);
     if (!wrong.length) return { class: "" };
-    const title = wrong.map((fault) => `${named("fault", fault.name)}：${judged(fault.message)}`).join("\n");
+    const title = wrong.map((fault) => `${named("fault", fault.name)}：${remark(fault)}`).join("\n");
     return { class: "fault", tabindex: "0", title };
   };
 
@@ -31,33 +31,34 @@ export default function setUp() {
       line.expected ? h("small", { "aria-hidden": "true" }, SIGNS[[...line.expected][column]]) : null);
   };
 
-  const summary = () => {
-    const names = last.violations.map(({ name }) => name);
-    const said = ruleWords({ form: last.form, prosody: { ...last, violations: names } });
-    return last.ok ? [...said, t(last.pattern ? "no_faults" : "nothing_to_judge")] : said;
-  };
+  /** What was set aside of the text, a sentence for each kind. */
+  const aside = () => [...new Set(last.aside.map(({ kind }) => kind))].map((kind) =>
+    remark({ key: `aside_${kind}`, fields: { texts: last.aside.filter((each) => each.kind === kind).map(({ text }) => text) } }));
 
   const show = () => {
     place.hidden = !last;
     if (!last) return;
     const expects = last.lines.some((line) => line.expected);
     place.replaceChildren(
-      h("p", { class: "summary" }, summary().join(" · ")),
+      h("p", { class: last.clean ? "summary clean" : "summary" }, last.clean ? "√ " : "", remark(last.summary)),
+      h("ul", { class: "aside" }, aside().map((said) => h("li", {}, said))),
       h("div", { class: "lines", lang: "zh-Hans", translate: "no" }, last.lines.map((line, row) =>
         h("p", marked(row + 1, null), [...line.text].map((_, column) => cell(line, row, column))))),
       h("p", { class: "key" }, t("key"), expects ? `   ${t("key_expected")}` : null),
       h("ul", { class: "faults" },
         last.violations.map((fault) =>
-          h("li", { class: "fault" }, h("b", {}, named("fault", fault.name)), " ", judged(fault.message))),
-        last.notes.map((each) => h("li", {}, judged(each)))));
+          h("li", { class: "fault" }, h("b", {}, named("fault", fault.name)), " ", remark(fault)))),
+      h("ul", { class: "notes" },
+        last.notes.map((each) => h("li", {}, remark(each))),
+        last.others.map((each) => h("li", {}, t("other_poem", { summary: remark(each.summary) })))));
   };
 
   const ask = desk("check", async (options) => {
-    const text = form.elements.text.value.trim();
-    const verdict = await call("check", [text, ""], options);
+    const text = form.elements.text.value.trim(), book = form.elements.rhyme_book.value;
+    const verdict = await call("check", [text, "", book], options);
     return () => {
       last = verdict;
-      note("check", { text });
+      note("check", { text, rhyme_book: book });
       show();
     };
   });
@@ -65,7 +66,7 @@ export default function setUp() {
   return {
     open(parameters) {
       if (!parameters.text) return;
-      form.elements.text.value = parameters.text;
+      choose(form, parameters);
       ask();
     },
   };

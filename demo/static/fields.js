@@ -2,8 +2,9 @@
 
 import { $, $$, h, page } from "./dom.js";
 import { FIXED } from "./poem.js";
-import { t } from "./words.js";
+import { t, translate } from "./words.js";
 
+const BOOK = "平水韵"; // where none is chosen
 const FORMS = ["五绝", "七绝", "五律", "七律", "五古", "七古", ""];
 export const CELLS = ["lstm", "gru", "rnn"];
 
@@ -27,10 +28,23 @@ function list(select, none, names) {
   select.append(h("option", { value: "", "data-t": none }), ...options);
 }
 
+/** Lists the rhyme groups of the book that is chosen in a form. */
+function rhymesOf(form) {
+  const { rhyme, rhyme_book } = form.elements;
+  if (!rhyme) return;
+  rhyme.replaceChildren();
+  list(rhyme, "rhyme_any", page.facts.books[rhyme_book.value]);
+  translate(rhyme);
+}
+
 /** Fills the radios and lists that page.html leaves open. */
 export function setUpFields() {
   for (const box of $$("[data-radios]")) box.append(...CHIPS[box.dataset.radios]());
-  for (const select of $$("[data-rhymes]")) list(select, "rhyme_any", page.facts.rhymes);
+  for (const select of $$("[data-books]")) {
+    select.append(...Object.keys(page.facts.books).map((book) => h("option", { value: book }, book)));
+    select.addEventListener("change", () => rhymesOf(select.form));
+  }
+  for (const select of $$("[data-rhymes]")) rhymesOf(select.form);
   for (const select of $$("[data-poets]")) list(select, "poet_none", page.facts.poets);
   page.root.addEventListener("change", glosses);
   page.root.addEventListener("spoken", glosses);
@@ -59,16 +73,23 @@ export function choices(form) {
     form: text("form", "五绝"),
     regulated: data.has("regulated"),
     rhyme: text("rhyme"),
+    rhyme_book: text("rhyme_book", BOOK),
     poet: text("poet"),
     title: text("title"),
     temperature: Number(text("temperature", "0.8")),
   };
 }
 
+/** The values of an address, the book before the group that is one of its own. */
+function inOrder(values) {
+  const entries = Object.entries(values), isBook = ([name]) => name === "rhyme_book";
+  return [...entries.filter(isBook), ...entries.filter((entry) => !isBook(entry))];
+}
+
 /** Sets a form's fields to what an address says. Gives a word on the values that are none of a field's choices. */
 export function choose(form, values) {
   const strange = [];
-  for (const [name, value] of Object.entries(values)) {
+  for (const [name, value] of inOrder(values)) {
     const field = form.elements.namedItem(name);
     if (!field) continue;
     if (field.type === "checkbox") field.checked = value === "1";
@@ -78,6 +99,7 @@ export function choose(form, values) {
       else strange.push(`${name}=${value}`);
     } else field.value = value;
     if (name === "temperature") field.nextElementSibling.value = field.value;
+    if (name === "rhyme_book") rhymesOf(form);
   }
   glosses();
   return strange.length ? t("strange", { values: strange.join(" ") }) : "";

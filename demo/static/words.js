@@ -44,6 +44,13 @@ export function patternName(pattern) {
   return t("pattern", { form: named("form", form), start: named("start", start), first: named("first", first) });
 }
 
+/** What the judge remarks (a verdict, a fault, a note), in the page's language. */
+export function remark({ key, fields, line, position, character: char }) {
+  const values = { line, position, char, ...fields };
+  for (const [name, value] of Object.entries(values)) if (Array.isArray(value)) values[name] = value.join(" ");
+  return t(`judge_${key}`, values);
+}
+
 /** What a poem keeps of the rules, and what it does not: words for its colophon. */
 export function ruleWords({ form, prosody }) {
   const { pattern, group, broken } = verdict(prosody);

@@ -10,7 +10,7 @@ import { translate } from "./words.js";
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
 // Characters that open many Tang poems, for the die.
 const OFTEN = [..."春月山秋江雪花夜风云酒梦白青红高远清寒明落日水天大千万一独闲老旧故归行去来南东西北长玉金"];
-const ORDER = ["opening", "cell", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed"];
+const ORDER = ["opening", "cell", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed", "rhyme_book"];
 
 export default function setUp({ inspect }) {
   const form = $("[data-form=write]"), { opening, rhyme, regulated } = form.elements;

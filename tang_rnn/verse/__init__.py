@@ -5,11 +5,14 @@ needs more.
 """
 
 from .forms import COMMA, FORM_TOKENS, FORMS, STOP, Form, classify, get_form, split_lines
-from .judge import Line, Prosody, Violation, check
-from .patterns import Pattern, admissible, formula, patterns
-from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, RHYME_BOOKS, UNKNOWN, RhymeBook, RhymeGroup
+from .judge import check, check_all
+from .patterns import Pattern, admissible, fits, formula, patterns
+from .reading import Aside, Pasted, read
+from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, RHYME_BOOKS, UNKNOWN, Heard, RhymeBook, RhymeGroup, get_book
+from .verdict import Line, Note, Prosody, Violation
 
 __all__ = [
+    "Aside",
     "COMMA",
     "EITHER",
     "FORMS",
@@ -21,7 +24,10 @@ __all__ = [
     "STOP",
     "UNKNOWN",
     "Form",
+    "Heard",
     "Line",
+    "Note",
+    "Pasted",
     "Pattern",
     "Prosody",
     "RhymeBook",
@@ -29,9 +35,13 @@ __all__ = [
     "Violation",
     "admissible",
     "check",
+    "check_all",
     "classify",
+    "fits",
     "formula",
+    "get_book",
     "get_form",
     "patterns",
+    "read",
     "split_lines",
 ]

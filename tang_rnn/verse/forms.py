@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from ..faults import Fault
 
@@ -56,15 +58,49 @@ FORMS: dict[str, Form] = {
 FORM_TOKENS: tuple[str, ...] = tuple(dict.fromkeys(form.token for form in FORMS.values()))
 
 
+_TRADITIONAL = str.maketrans("絕詩雜體長風", "绝诗杂体长风")
+_LENGTHS = {"5": "五", "7": "七", "wu": "五", "qi": "七", "five": "五", "seven": "七"}
+_KINDS = {"绝": "绝 绝句 jue jueju", "律": "律 律诗 lü lu lv lüshi", "排": "排 排律 pai pailü pailu pailv"}
+_KINDS |= {"古": "古 古诗 古体 古体诗 古风 gu gushi gufeng"}
+_MIXED = {"杂言", "杂言诗", "杂体", "zayan"}
+_NAME = re.compile(r"(五|七|5|7|wu|qi|five|seven)[-\s]*(?:言|字|yan|character)?[-\s]*(\S*)")
+
+
 def get_form(name: str) -> Form:
-    """The form of this name.
+    """The form of this name, as people write it: 五绝, 五絕, 五言绝句, 五言絕句, wujue, five-character quatrain.
 
     Raises:
         Fault: there is none; the message lists those there are.
     """
-    if name not in FORMS:
-        raise Fault("no_form", form=name, known=list(FORMS))
-    return FORMS[name]
+    wanted = name.strip().strip("<>").translate(_TRADITIONAL).lower()
+    for form in FORMS.values():
+        if wanted in (form.name, form.english):
+            return form
+    if wanted in _MIXED:
+        return FORMS["杂言"]
+    if match := _NAME.fullmatch(wanted):
+        length = _LENGTHS.get(match[1], match[1])
+        for kind, names in _KINDS.items():
+            if match[2] in names.split():
+                return FORMS[length + kind]
+    raise Fault("no_form", form=name, known=list(FORMS))
+
+
+@cache
+def _ci() -> dict[tuple[int, ...], str]:
+    """The names of 词 by the lengths of their lines."""
+    rows = (Path(__file__).parent / "data" / "ci.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    pairs = (row.split("\t") for row in rows)
+    return {tuple(map(int, shape.split())): name for name, shapes in pairs for shape in shapes.split("|")}
+
+
+def ci_of(lines: list[str], rhyming: set[int]) -> str | None:
+    """The 词 whose lines have these lengths, if it is one of the best known; ``rhyming``: the lines that rhyme.
+
+    Six lines of seven may be 诗 as well: of 浣溪沙 all lines but the first of the second half rhyme.
+    """
+    name = _ci().get(tuple(map(len, lines)))
+    return None if name == "浣溪沙" and not {2, 3, 5, 6} <= rhyming else name
 
 
 def split_lines(text: str) -> list[str]:

@@ -1,117 +1,23 @@
 """A judge of any poem: its form, tonal pattern, rhyme, and every rule it breaks.
 
-It reads the sets that :mod:`.patterns` gives to write by, so that what is written by them is never faulted.
+It reads the sets that :mod:`.patterns` gives to write by, so that what is written by them is never faulted. What is
+unusual and no fault is in :mod:`.remarks`.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
-from ..faults import Fault
-from .forms import COMMA, FORMS, STOP, Form, classify, get_form, split_lines
-from .patterns import align, breaks, fits, formula, licences, patterns
-from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, RHYME_BOOKS, UNKNOWN, RhymeBook
+from . import remarks
+from .forms import FORMS, Form, ci_of, classify, get_form
+from .patterns import align, breaks, fits, formula, patterns
+from .reading import Pasted, read
+from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, UNKNOWN, Heard, RhymeBook
+from .verdict import FORM, RHYME, TONES, Line, Note, Prosody, Remark, Violation
 
-
-@dataclass(frozen=True)
-class Violation:
-    """A broken rule.
-
-    Attributes:
-        name: 失对 失粘 出律 孤平 三平尾 句脚 出韵 重韵 or 格式.
-        line: its line, from 1.
-        position: its character in the line, from 1; None where the whole line is meant.
-        character: that character; empty where the whole line is meant.
-        message: a sentence for people.
-    """
-
-    name: str
-    line: int
-    position: int | None
-    character: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line as judged.
-
-    Attributes:
-        text: its characters.
-        tones: their tones, a letter each of 平 仄 中 ？.
-        expected: the tones its kind of line asks for, of 平 仄 中; None where no pattern applies.
-        kind: the kind of line it was read as, ``a`` ``A`` ``b`` ``B``; None where no pattern applies.
-        rhymes: whether it is to rhyme.
-    """
-
-    text: str
-    tones: str
-    expected: str | None = None
-    kind: str | None = None
-    rhymes: bool = False
-
-
-@dataclass(frozen=True)
-class Prosody:
-    """What :func:`check` found.
-
-    Attributes:
-        form: name of the form.
-        book: name of the rhyme book it was judged by.
-        pattern: name of the tonal pattern it follows, or comes nearest to; None for an old-style form.
-        rhyme_group: name of the group it rhymes in; None if it has no single one.
-        lines: each :class:`Line`.
-        violations: each :class:`Violation`, in the order of the lines; those of tone only for regulated forms.
-        notes: what is unusual yet no fault, or worth knowing.
-    """
-
-    form: str
-    book: str
-    pattern: str | None
-    rhyme_group: str | None
-    lines: tuple[Line, ...]
-    violations: tuple[Violation, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no rule is broken."""
-        return not self.violations
-
-    def to_dict(self) -> dict:
-        """Everything in dicts and strings, ready for ``json.dumps``; and ``ok``."""
-        return {"ok": self.ok, **asdict(self)}
-
-    def format(self, color: bool = False) -> str:
-        """A few lines for a terminal: each line with its tones and those expected; faults red if ``color``."""
-
-        def paint(text: str, code: int) -> str:
-            return f"\x1b[{code}m{text}\x1b[0m" if color else text
-
-        group = RHYME_BOOKS[self.book].groups[self.rhyme_group].full_name if self.rhyme_group else None
-        shown = [" · ".join(filter(None, (self.pattern or self.form, group and f"韵 {group}")))]
-        wrong = {(v.line, v.position) for v in self.violations}
-        for number, line in enumerate(self.lines, 1):
-            marked = [(number, place) in wrong or (number, None) in wrong for place in range(1, len(line.text) + 1)]
-            text, tones = (
-                "".join(paint(c, 31) if bad else c for c, bad in zip(row, marked, strict=True))
-                for row in (line.text, line.tones)
-            )
-            stop = STOP if number % 2 == 0 or number == len(self.lines) else COMMA
-            mark = paint("韵", 32) if line.rhymes else ""
-            shown.append("  ".join(filter(None, ("  " + text + stop, tones, line.expected, mark))))
-        shown += [paint(f"× {v.name}: {v.message}", 31) for v in self.violations]
-        shown += [paint(f"· {note}", 33) for note in self.notes]
-        if self.ok:
-            shown.append(paint("√ no violations", 32))
-        return "\n".join(shown)
-
-    def __str__(self) -> str:
-        return self.format()
+_FEW = 10  # lines to a fault: what has no more than one in so many was meant to be regulated
 
 
 def check(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> Prosody:
@@ -121,31 +27,29 @@ def check(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> Pro
     a line of the wrong kind beside its neighbour is one 失对 or 失粘, not several wrong tones.
 
     Args:
-        text: simplified or traditional, with or without punctuation and line breaks.
-        form: name of the form to judge it by; by default the one that its lines make. Old-style forms (五古, 七古,
-            杂言) have no tonal rules. A poem of ten lines or more is 排律 only if it keeps the rules.
+        text: as people paste it: simplified or traditional, with or without punctuation and line breaks; title, author,
+            notes and numbers are set aside and named. Of several poems the first is judged (:func:`check_all`).
+        form: name of the form to judge it by, as people write it; by default the one that its lines make. Old-style
+            forms (五古, 七古, 杂言) have no tonal rules. A poem of ten lines or more is 排律 only if it keeps the
+            rules but for a few faults; one of oblique rhyme is old-style verse.
         book: the rhyme book to judge it by.
 
     Raises:
         Fault: the text is empty or not Chinese, or there is no such form.
     """
+    return check_all(text, form, book)[0]
+
+
+def check_all(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> list[Prosody]:
+    """Judge each poem of a text that may hold several; arguments and errors as those of :func:`check`."""
     wanted = get_form(form) if form else None
-    verdicts = [_judge(lines, wanted, book) for lines in _layouts(_clean(text), wanted)]
-    return min(verdicts, key=lambda verdict: len(verdict.violations))
+    return [_check(poem, wanted, book) for poem in read(text)]
 
 
-_HAN = re.compile(r"[\u3007\u25a1\u3400-\u9fff\U00020000-\U0003ffff]")
-
-
-def _clean(text: str) -> list[str]:
-    """The lines of a text, or an error that says what is wrong with it."""
-    lines = split_lines(unicodedata.normalize("NFC", text))
-    if not lines:
-        raise Fault("no_poem")
-    for char in "".join(lines):
-        if not _HAN.fullmatch(char):
-            raise Fault("not_chinese", char=char)
-    return lines
+def _check(poem: Pasted, form: Form | None, book: RhymeBook) -> Prosody:
+    verdicts = [_judge(lines, form, book) for lines in _layouts(poem.lines, form)]
+    best = min(verdicts, key=lambda verdict: len(verdict.violations))
+    return replace(best, title=poem.title, poet=poem.poet, aside=tuple(poem.aside))
 
 
 def _layouts(lines: list[str], form: Form | None) -> list[list[str]]:
@@ -161,17 +65,37 @@ def _layouts(lines: list[str], form: Form | None) -> list[list[str]]:
 
 
 def _judge(lines: list[str], form: Form | None, book: RhymeBook) -> Prosody:
+    if form is None:
+        if len(lines) <= 2 and {len(line) for line in lines} in ({5}, {7}):
+            return _judge_alone(lines, book)
+        if name := ci_of(lines, _rhyming_places(lines, book)):
+            return _not_judged(lines, Remark("ci", {"name": name}), book)
     found = form or _nearest_form(lines)
     if faults := _misshapen(lines, found):
-        return Prosody(found.name, book.name, None, None, _plain(lines, book), tuple(faults), _unknown(lines, book))
+        summary = Remark("misshapen", {"form": found.name, "count": len(faults)})
+        return Prosody(
+            found.name,
+            book.name,
+            None,
+            None,
+            _plain(lines, book),
+            tuple(faults),
+            _unknown(lines, book),
+            (FORM,),
+            summary,
+        )
     if found.regulated:
+        if form is None and (group := _oblique_rhyme(lines, book)):
+            return _judge_old_style(lines, found, book, group)
         return _judge_regulated(lines, found, book)
-    # Length and number alone cannot tell 排律 from old-style verse, so it must keep the rules to be called that.
+    # Length and number alone cannot tell 排律 from old-style verse: it is that if it keeps the rules but for a few.
     extended = FORMS.get({"五古": "五排", "七古": "七排"}.get(found.name, ""))
-    if not form and extended and not _misshapen(lines, extended):
+    if not form and extended and not _misshapen(lines, extended) and not _oblique_rhyme(lines, book):
         verdict = _judge_regulated(lines, extended, book)
-        if verdict.ok:
+        if len(verdict.violations) <= max(1, len(lines) // _FEW):
             return verdict
+    if not form and not found.line_length:
+        return _not_judged(lines, Remark("mixed" if len(lines) > 2 else "short"), book)
     return _judge_old_style(lines, found, book)
 
 
@@ -187,117 +111,235 @@ def _misshapen(lines: list[str], form: Form) -> list[Violation]:
     faults = []
     for number, line in enumerate(lines, 1):
         if form.line_length not in (None, len(line)):
-            message = f"line {number} has {len(line)} characters; {form.name} has {form.line_length}"
-            faults.append(Violation("格式", number, None, "", message))
+            fields = {"count": len(line), "form": form.name, "wanted": form.line_length}
+            faults.append(Violation("form_characters", fields, number, "格式"))
+    fields = {"form": form.name, "count": len(lines), "wanted": form.num_lines, "least": form.min_lines}
     if form.num_lines not in (None, len(lines)):
-        message = f"{form.name} has {form.num_lines} lines, not {len(lines)}"
-        faults.append(Violation("格式", len(lines), None, "", message))
+        faults.append(Violation("form_lines", fields, len(lines), "格式"))
     elif form.regulated and (len(lines) % 2 or len(lines) < form.min_lines):
-        message = f"{form.name} has an even number of lines, {form.min_lines} or more, not {len(lines)}"
-        faults.append(Violation("格式", len(lines), None, "", message))
+        faults.append(Violation("form_even", fields, len(lines), "格式"))
     return faults
 
 
 def _plain(lines: list[str], book: RhymeBook) -> tuple[Line, ...]:
-    return tuple(Line(line, "".join(map(book.tone, line))) for line in lines)
+    return tuple(Line(line, _tones(book.read(line))) for line in lines)
 
 
-def _unknown(lines: list[str], book: RhymeBook) -> tuple[str, ...]:
-    missing = "".join(dict.fromkeys(char for char in "".join(lines) if book.tone(char) == UNKNOWN))
-    return (f"not in the table, taken to fit: {missing}",) if missing else ()
+def _tones(heard: Sequence[Heard]) -> str:
+    return "".join(each.tone for each in heard)
 
 
-def _shared_groups(chars: Sequence[str], book: RhymeBook) -> list[str]:
+def _unknown(lines: list[str], book: RhymeBook) -> tuple[Note, ...]:
+    """Notes on characters that the book lacks, or has by today's reading alone."""
+    chars = list(dict.fromkeys("".join(lines)))
+    notes = (
+        ("unknown", [char for char in chars if book.tone(char) == UNKNOWN]),
+        ("of_today", [char for char in chars if book.is_of_today(char)]),
+    )
+    return tuple(Note(key, {"chars": "".join(found)}) for key, found in notes if found)
+
+
+def _shared_groups(ends: Sequence[Heard], book: RhymeBook) -> list[str]:
     """The groups most of the characters have a reading in, level ones before oblique; empty if all are unknown."""
-    counts = Counter(name for char in chars for name in book.readings(char))
+    counts = Counter(name for end in ends for name in end.groups)
     most = max(counts.values(), default=0)
     return sorted((n for n in counts if counts[n] == most), key=lambda n: not book.groups[n].level)
 
 
-def _judge_old_style(lines: list[str], form: Form, book: RhymeBook) -> Prosody:
+def _rhyming_places(lines: list[str], book: RhymeBook) -> set[int]:
+    """The lines, from 1, that end in the level group most lines end in."""
+    ends = [book.read(line)[-1] for line in lines]
+    group = next(iter(_shared_groups(ends, book)), "")
+    return {number for number, end in enumerate(ends, 1) if group in end.groups and book.groups[group].level}
+
+
+def _oblique_rhyme(lines: list[str], book: RhymeBook) -> str | None:
+    """The oblique group that all even lines rhyme in, if they do in one and in no level one."""
+    ends = [book.read(line)[-1] for line in lines[1::2]]
+    shared = set.intersection(*(set(end.groups) for end in ends)) if ends else set()
+    if shared and not any(book.groups[name].level for name in shared):
+        return next(name for name in book.groups if name in shared)
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is judged in part
+
+
+def _not_judged(lines: list[str], summary: Remark, book: RhymeBook) -> Prosody:
+    """词, whose patterns are not known here, and verse of mixed lengths: the rhymes are told, nothing is judged."""
+    form = classify(lines).name
+    _, group, notes = _rhymes_of(lines, book) if form == "杂言" and summary.key == "mixed" else ("", None, ())
+    return Prosody(form, book.name, None, group, _plain(lines, book), (), (*notes, *_unknown(lines, book)), (), summary)
+
+
+def _judge_old_style(lines: list[str], form: Form, book: RhymeBook, oblique: str | None = None) -> Prosody:
     """Form and rhyme only: rhyme may be oblique and may change, so its changes are told, not faulted."""
-    ends = [line[-1] for line in lines[1::2] if book.readings(line[-1])]
+    words, group, notes = _rhymes_of(lines, book)
+    group, first = oblique or group, book.read(lines[0])[-1]
+    if group in first.groups and len(lines) > 1:
+        words = first.char + words
+    fields = {"form": form.name, "chars": words}
+    if group:
+        fields |= {"group": book.groups[group].full_name}
+        entering = "entering" if book.groups[group].entering else "oblique"
+        key = f"old_{entering}" if oblique else "old_rhyme"
+        fields["form"] = {"五绝": "五言古绝", "七绝": "七言古绝"}.get(form.name, form.name) if oblique else form.name
+    else:
+        key = "old_changes" if notes else "old_unrhymed"
+    extended = FORMS.get({"五古": "五排", "七古": "七排"}.get(form.name, ""))
+    nearest: tuple[Note, ...] = ()
+    if extended and not oblique and len(lines) >= extended.min_lines and len(lines) % 2 == 0:
+        count = len(_judge_regulated(lines, extended, book).violations)
+        if count and count <= len(lines):
+            nearest = (Note("nearest_pailu", {"form": extended.name, "count": count}),)
+    notes = (*notes, *nearest, *_unknown(lines, book))
+    return Prosody(
+        form.name, book.name, None, group, _plain(lines, book), (), notes, (FORM, RHYME), Remark(key, fields)
+    )
+
+
+def _rhymes_of(lines: list[str], book: RhymeBook) -> tuple[str, str | None, tuple[Note, ...]]:
+    """The words at the ends of couplets, the one group they share, and a note on the groups if they are several."""
+    ends = [end for line in lines[1::2] if (end := book.read(line)[-1]).groups]
     runs: list[tuple[list[str], str]] = []  # the groups that successive rhymes share, and those rhymes
     for end in ends:
-        shared = [name for name in book.readings(end) if runs and name in runs[-1][0]]
-        runs[-1:] = [(shared, runs[-1][1] + end)] if shared else [*runs[-1:], (list(book.readings(end)), end)]
-    group, notes = (runs[0][0][0], ()) if len(runs) == 1 else (None, ())
-    if len(runs) > 1:
-        notes = ("rhymes: " + ", ".join(f"{rhymes} {names[0]}" for names, rhymes in runs),)
-    return Prosody(form.name, book.name, None, group, _plain(lines, book), (), (*notes, *_unknown(lines, book)))
+        shared = [name for name in end.groups if runs and name in runs[-1][0]]
+        runs[-1:] = [(shared, runs[-1][1] + end.char)] if shared else [*runs[-1:], (list(end.groups), end.char)]
+    words = "".join(end.char for end in ends)
+    if len(runs) == 1:
+        return words, runs[0][0][0], ()
+    told = ", ".join(f"{rhymes} {names[0]}" for names, rhymes in runs)
+    return words, None, (Note("rhymes", {"rhymes": told}),) if runs else ()
+
+
+def _judge_alone(lines: list[str], book: RhymeBook) -> Prosody:
+    """A couplet, or a line: tones of the lines, and against each other; there is no poem yet."""
+    heard = [book.read(line) for line in lines]
+    tones = list(map(_tones, heard))
+    kinds, wanted = align(tones, dict.fromkeys("aAbB", 0.0))
+    violations: list[Violation] = []
+    for i, (line, kind) in enumerate(zip(lines, kinds)):
+        if i and breaks(kinds[0], kind, i):
+            violations.append(Violation("dui", {"before": 1, "after": 2}, 2, "失对"))
+        for fault in _tone_faults(line, tones[i], kind, wanted[i], i + 1):
+            if i and fault.position == len(line):
+                fault = replace(fault, key="couplet_end", name="句脚")
+            violations.append(fault)
+    judged = tuple(
+        Line(line, tone_string, formula(kind, len(line)), kind)
+        for line, tone_string, kind in zip(lines, tones, kinds, strict=True)
+    )
+    form, key = ("联", "couplet") if len(lines) == 2 else ("句", "line")
+    fields = {"count": len(violations), "faults": _names(violations), "formula": judged[0].expected}
+    notes = (*remarks.licences_taken(lines, kinds, wanted), *_kindly(lines, heard, wanted), *_unknown(lines, book))
+    summary = Remark(key + ("_faults" if violations else "_clean"), fields)
+    return Prosody(form, book.name, None, None, judged, tuple(violations), notes, (TONES,), summary)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Regulated verse
 
 
 def _judge_regulated(lines: list[str], form: Form, book: RhymeBook) -> Prosody:
-    length, ends = form.line_length, [line[-1] for line in lines]
-    tones = ["".join(map(book.tone, line)) for line in lines]
-    shared, first = _shared_groups(ends[1::2], book), [n for n in book.readings(ends[0]) if book.groups[n].level]
+    length, heard = form.line_length, [book.read(line) for line in lines]
+    tones, ends = list(map(_tones, heard)), [line[-1] for line in heard]
+    shared, first = _shared_groups(ends[1::2], book), [n for n in ends[0].groups if book.groups[n].level]
     # Where lines 2 and 4 differ, the first line has the casting vote.
     group = next((name for name in shared if name in first), shared[0] if shared else None)
     borrowed = group not in first and any(group in part and part & set(first) for part in book.neighbours)
-    kinds, read = align(tones, _first_line_costs(book.tone(ends[0]), group in first, borrowed))
+    kinds, wanted = align(tones, _first_line_costs(ends[0].tone, group in first, borrowed))
 
     violations, notes, seen = [], [], {}
-    for i, (line, kind, expected) in enumerate(zip(lines, kinds, read, strict=True)):
-        number, char = i + 1, line[-1]
+    for i, (line, kind) in enumerate(zip(lines, kinds, strict=True)):
+        number, end = i + 1, ends[i]
         if i and breaks(kinds[i - 1], kind, i):
-            name, wanted, found = ("失对", "be opposed", "agree") if i % 2 else ("失粘", "agree", "are opposed")
-            message = f"lines {i} and {number} should {wanted} in their second characters, but {found}"
-            violations.append(Violation(name, number, None, "", message))
-        violations += _tone_faults(line, tones[i], kind, expected, number)
-        if licence := licences(length).get(expected):
-            notes.append(f"line {number}: {licence} {expected}")
+            name, key = ("失对", "dui") if i % 2 else ("失粘", "nian")
+            violations.append(Violation(key, {"before": i, "after": number}, number, name))
+        violations += _tone_faults(line, tones[i], kind, wanted[i], number)
         if kind not in "AB":
             continue
-        groups = " ".join(book.readings(char))
         if i == 0 and borrowed:
-            notes.append(f"line 1 rhymes in a neighbouring group (邻韵): {char} is {groups}, not {group}")
-        elif book.tone(char) in (LEVEL, EITHER) and group not in book.readings(char):
-            message = f"{char} in line {number} is {groups}, not {group}"
-            violations.append(Violation("出韵", number, length, char, message))
-        if char in seen:
-            message = f"{char} rhymes in line {seen[char]} and again in line {number}"
-            violations.append(Violation("重韵", number, length, char, message))
-        seen.setdefault(char, number)
+            notes.append(
+                Note("first_line_neighbour", {"char": end.char, "groups": list(end.groups), "group": group}, 1)
+            )
+        elif end.tone in (LEVEL, EITHER) and group not in end.groups:
+            near = any(group in part and part & set(end.groups) for part in book.neighbours)
+            fields = {"groups": list(end.groups), "group": group}
+            violations.append(
+                Violation("rhyme_neighbour" if near else "rhyme", fields, number, "出韵", length, end.char)
+            )
+        if end.char in seen:
+            fields = {"first": seen[end.char]}
+            if book.is_several(end.char):
+                notes.append(Note("several_rhyme", {"char": end.char, **fields}, number))
+            else:
+                violations.append(Violation("rhyme_twice", fields, number, "重韵", length, end.char))
+        seen.setdefault(end.char, number)
 
     if group and not book.groups[group].level:
-        notes.append(f"rhymes in {book.groups[group].full_name}, as old-style verse may (古绝, 古体)")
+        notes.append(Note("oblique_rhyme", {"group": book.groups[group].full_name}))
     elif len(violations) * 2 >= len(lines):
-        notes.append("so many faults may mean old-style verse (古绝, 古体, 拗体), which keeps no tonal pattern")
+        notes.append(Note("many_faults"))
     nearest = max(patterns(form.name, len(lines)), key=lambda pattern: sum(map(str.__eq__, pattern.types, kinds)))
     judged = tuple(
         Line(line, tone_string, formula(kind, length), kind, kind in "AB")
         for line, tone_string, kind in zip(lines, tones, kinds, strict=True)
     )
-    notes += _unknown(lines, book)
-    return Prosody(form.name, book.name, nearest.name, group, judged, tuple(violations), tuple(notes))
+    notes = [*remarks.licences_taken(lines, kinds, wanted), *notes]
+    notes += remarks.of_teachers(judged, group, book)
+    notes += [*_kindly(lines, heard, [formula(kind, length) for kind in kinds]), *_unknown(lines, book)]
+    fields = {"form": form.name, "pattern": nearest.name, "count": len(violations), "faults": _names(violations)}
+    key = "faults" if violations else "regulated" if group else "regulated_unknown_rhyme"
+    if group:
+        fields["group"] = book.groups[group].full_name
+    summary = Remark(key, fields)
+    verdict = (nearest.name, group, judged, tuple(violations), tuple(notes))
+    return Prosody(form.name, book.name, *verdict, summary=summary)
+
+
+def _names(violations: list[Violation]) -> list[str]:
+    """What is broken, each rule once, in order."""
+    return list(dict.fromkeys(violation.name for violation in violations))
+
+
+def _kindly(lines: list[str], heard: list[tuple[Heard, ...]], wanted: list[str]) -> tuple[Note, ...]:
+    """A note that names the characters of two tones that were taken for the one that fits."""
+    chars = [
+        each.char
+        for line, string in zip(heard, wanted, strict=True)
+        for each, tone in zip(line, string, strict=True)
+        if each.tone == EITHER and tone != EITHER
+    ]
+    return (Note("either_tone", {"chars": "".join(dict.fromkeys(chars))}),) if chars else ()
 
 
 def _first_line_costs(end: str, rhymes: bool, borrowed: bool) -> dict[str, float]:
     """What it costs, misfits apart, to read the first line as each kind, by the tone of its last character.
 
     One that is in the rhyme's group is meant to rhyme; one in no such group is faulted if it is taken to (出韵), and
-    one in a neighbouring group rhymes only if it cannot be read 仄.
+    one in a neighbouring group rhymes only if it cannot be read 仄 without a licence.
     """
     plain = (1.0 if end == LEVEL else 0.05) if rhymes else 0.0
-    rhyming = 0.0 if rhymes or end in (OBLIQUE, UNKNOWN) else 0.03 if borrowed else 1.0
+    rhyming = 0.0 if rhymes or end in (OBLIQUE, UNKNOWN) else 0.015 if borrowed else 1.0
     return {"a": plain, "b": plain, "A": rhyming, "B": rhyming}
 
 
-def _tone_faults(line: str, tones: str, kind: str, expected: str, number: int) -> list[Violation]:
+def _tone_faults(line: str, tones: str, kind: str, wanted: str, number: int) -> list[Violation]:
     """The misfits of a line by name."""
     length, faults = len(line), []
     for place in range(length):
-        if fits(tones[place], expected[place]):
+        if fits(tones[place], wanted[place]):
             continue
-        name, at = "出律", place
-        message = f"{line[place]} in line {number} is {tones[place]} where {expected[place]} is wanted"
+        name, key, at = "出律", "tone", place
         if place == length - 1 and kind in "AB":
-            name, message = "出韵", f"{line[place]} in line {number} is 仄, but the line is to rhyme in 平"
+            name, key = "出韵", "rhyme_oblique"
         elif place == length - 1:
-            name, message = "句脚", f"{line[place]} in line {number} is 平, but a line that does not rhyme ends in 仄"
+            name, key = "句脚", "line_end"
         elif kind == "B" and place in (length - 5, length - 3) and tones[-5] == tones[-3] == OBLIQUE:
-            name, at, message = "孤平", length - 4, f"{line[-4]} in line {number} is a lone 平 between 仄"
+            name, key, at = "孤平", "lone_level", length - 4
         elif place == length - 3 and all(fits(each, LEVEL) for each in tones[-3:]):
-            name, message = "三平尾", f"line {number} ends in three 平: {line[-3:]}"
-        faults.append(Violation(name, number, at + 1, line[at], message))
+            name, key = "三平尾", "three_level"
+        fields = {"tone": tones[place], "wanted": wanted[place], "tail": line[-3:]}
+        faults.append(Violation(key, fields, number, name, at + 1, line[at]))
     return faults

@@ -132,8 +132,8 @@ def patterns(form: str, num_lines: int | None = None) -> tuple[Pattern, ...]:
     count = kind.num_lines if num_lines is None else num_lines
     if count is None or count % 2 or count < kind.min_lines or kind.num_lines not in (None, count):
         if kind.num_lines:
-            raise Fault("lines_of_form", form=form, wanted=kind.num_lines, count=num_lines)
-        raise Fault("even_lines", form=form, least=kind.min_lines, count=num_lines)
+            raise Fault("lines_of_form", form=kind.name, wanted=kind.num_lines, count=num_lines)
+        raise Fault("even_lines", form=kind.name, least=kind.min_lines, count=num_lines)
     found = []
     for first in "aAbB":
         types = first
@@ -144,7 +144,7 @@ def patterns(form: str, num_lines: int | None = None) -> tuple[Pattern, ...]:
             types += after.upper() if opposed else after
         start = formula(first, kind.line_length)[1]
         rhymes = "入韵" if first in "AB" else "不入韵"
-        found.append(Pattern(f"{form}{start}起首句{rhymes}", form, kind.line_length, types))
+        found.append(Pattern(f"{kind.name}{start}起首句{rhymes}", kind.name, kind.line_length, types))
     return tuple(found)
 
 

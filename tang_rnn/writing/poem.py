@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
-from ..verse import STOP, Prosody, check, split_lines
+from ..verse import PINGSHUI, STOP, Prosody, check, get_book, split_lines
 from ..verse.quotations import LineIndex, corpus_lines
 
 
@@ -22,6 +22,7 @@ class Poem:
         log_prob: natural logarithm of its probability under the model, marks and end included, opening and rules not.
         characters: how many characters `log_prob` sums over.
         poet, title: what the model was told beforehand.
+        rhyme_book: name of the rhyme book that it was written and is judged by.
         own_lines: those of one's own poems, where the model has learned from such.
     """
 
@@ -34,6 +35,7 @@ class Poem:
     characters: int
     poet: str = ""
     title: str = ""
+    rhyme_book: str = PINGSHUI.name
     own_lines: LineIndex | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -44,7 +46,7 @@ class Poem:
     @cached_property
     def prosody(self) -> Prosody:
         """What the judge says; see :func:`tang_rnn.verse.check`."""
-        return check(self.text, self.form)
+        return check(self.text, self.form, get_book(self.rhyme_book))
 
     @cached_property
     def quotes(self) -> list[str]:
@@ -81,6 +83,7 @@ class Poem:
             "log_prob": round(self.log_prob, 4),
             "quotes": self.quotes,
             "prosody": {
+                "book": judged.book,
                 "pattern": judged.pattern,
                 "rhyme_group": judged.rhyme_group,
                 "violations": [violation.name for violation in judged.violations],

@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..faults import PoetError, RuleConflict
+from ..faults import Fault, PoetError, RuleConflict
 from ..rules import Plan, Rules, Vocabulary
 from ..tokenization_tang_rnn import TangTokenizer
-from ..verse import COMMA, FORMS, STOP, split_lines
+from ..verse import COMMA, FORMS, STOP, RhymeBook, get_book, get_form, split_lines
 from .request import RULES
 
 MAX_TITLE = 12  # characters of a title the model was trained to see
@@ -30,6 +30,7 @@ class Request:
         beginning: the same with the marks that its form puts between them: the poem's text goes on from there.
         seed: of its random numbers.
         poet, title: what of the context is these.
+        book: the rhyme book by which its rules are kept.
     """
 
     rules: Rules
@@ -39,31 +40,39 @@ class Request:
     seed: int
     poet: str
     title: str
+    book: RhymeBook
 
 
 class Reader:
-    """Puts what was asked into the terms of a tokenizer and its vocabulary."""
+    """Puts what was asked into the terms of a tokenizer and its vocabulary, which is another by each rhyme book."""
 
     def __init__(self, tokenizer: TangTokenizer, vocabulary: Vocabulary):
         self.tokenizer, self.vocabulary = tokenizer, vocabulary
+        self._vocabularies = {vocabulary.book: vocabulary}
+
+    def vocabulary_by(self, book: RhymeBook) -> Vocabulary:
+        """What the tokens are to the rules by a rhyme book; made when it is first asked for."""
+        if book not in self._vocabularies:
+            self._vocabularies[book] = Vocabulary(self.tokenizer, book)
+        return self._vocabularies[book]
 
     def request(self, opening: str, options: Mapping, seed: int) -> Request:
         """What :meth:`tang_rnn.TangPoet.write` was asked, for one poem.
 
         Args:
-            options: the rules, poet and title, checked.
+            options: the rules, rhyme book, poet and title, checked.
 
         Raises:
             PoetError: a character or poet that the model does not know.
             RuleConflict: rules that no poem can keep together.
         """
-        given = {name: options[name] for name in RULES}
+        given, book = {name: options[name] for name in RULES}, get_book(options["rhyme_book"])
         for name in ("acrostic", "acrostic_tail"):
             given[name] = "".join(split_lines(self.readable(given[name], name)))
         given["avoid"] = "".join(split_lines(self.normalize(given["avoid"])))
         given["fixed"] = [(place, self.readable(char, "fixed")) for place, char in given["fixed"]]
-        for name in ("form", "pattern"):
-            given[name] = given[name] and self.normalize(given[name])
+        given["form"] = given["form"] and form_named(given["form"])
+        given["pattern"] = given["pattern"] and self.normalize(given["pattern"])
         if given["form"] is None:
             given["form"], given["num_lines"] = needed_form(given)
         rules = Rules(**given, no_repeat=NO_REPEAT, distinct_ends=True)
@@ -76,8 +85,8 @@ class Reader:
         elif barred := [char for char in opening if char in rules.avoid]:
             raise RuleConflict("avoided", name="opening", char=barred[0])
         context, poet, title = self.context(rules.form, options["poet"], options["title"])
-        beginning = Plan.of(rules, self.vocabulary).lay_out(opening)
-        return Request(rules, context, opening, beginning, seed, poet, title)
+        beginning = Plan.of(rules, self.vocabulary_by(book)).lay_out(opening)
+        return Request(rules, context, opening, beginning, seed, poet, title, book)
 
     def context(self, form: str | None, poet: str | None, title: str | None) -> tuple[str, str, str]:
         """What a model is told before a poem: as the text that says it, and of that the poet and the title.
@@ -107,6 +116,18 @@ class Reader:
             if char not in self.vocabulary.ids and not self.vocabulary.may_be_given(char):
                 raise PoetError("unknown", char=char, name=name)
         return text
+
+
+def form_named(name: str) -> str:
+    """The name of a form, from any that people write.
+
+    Raises:
+        RuleConflict: there is no such form.
+    """
+    try:
+        return get_form(name).name
+    except Fault as fault:
+        raise RuleConflict(fault.key, **fault.fields) from None
 
 
 def form_of_lines(count: int, length: int = 7, regulated: bool = False) -> tuple[str, int | None]:
@@ -140,4 +161,4 @@ def needed_form(rules: Mapping) -> tuple[str | None, int | None]:
     return "七绝" if regulated or rules["rhyme"] else None, None
 
 
-__all__ = ["Reader", "Request", "form_of_lines", "needed_form"]
+__all__ = ["Reader", "Request", "form_named", "form_of_lines", "needed_form"]

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ..faults import PoetError
-from ..verse import FORMS
+from ..verse import FORMS, PINGSHUI, RHYME_BOOKS
 
 LONGEST = 400  # characters of a text that is given
 REQUIRED = Parameter.empty  # as the default of an option that must be given
@@ -208,6 +208,14 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
                 or_true=True,
                 metavar="GROUP",
             ),
+            Option(
+                "rhyme_book",
+                str,
+                PINGSHUI.name,
+                f"the book that rules tones and rhyme: {' '.join(RHYME_BOOKS)}, or 通韵 新韵 for short",
+                _RULES,
+                metavar="BOOK",
+            ),
             Option("acrostic", str, "", "characters that begin the lines (藏头)", _RULES, metavar="TEXT"),
             Option("acrostic_tail", str, "", "characters that end the lines (藏尾)", _RULES, metavar="TEXT"),
             Option(
@@ -238,7 +246,8 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
     }
 )
 SAMPLING = ("temperature", "top_k", "top_p", "num_beams", "repetition_penalty")  # fields of Sampling
-RULES = tuple(option.name for option in OPTIONS.values() if option.group == _RULES)
+# Fields of Rules; by which book these are kept is no rule of its own.
+RULES = tuple(name for name, option in OPTIONS.items() if option.group == _RULES and name != "rhyme_book")
 
 
 def checked(given: Mapping[str, Any], names: Iterable[str] = tuple(OPTIONS), unknown: str = "no_option") -> dict:

@@ -6,6 +6,8 @@ import codecs
 import functools
 import re
 
+from .faults import Fault
+
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as UTF-16's does, so it comes first
@@ -42,7 +44,7 @@ def decode(content: bytes) -> tuple[str, str]:
     bytes that are none of the encoding's become U+FFFD.
 
     Raises:
-        ValueError: it is text in none of them.
+        Fault: it is text in none of them.
     """
     for mark, encoding in MARKS:
         if content.startswith(mark):
@@ -57,7 +59,7 @@ def decode(content: bytes) -> tuple[str, str]:
     found = {encoding: likeness(sample.decode(encoding, "replace")) for encoding in ("utf-8", *CANDIDATES)}
     best = max(found, key=found.__getitem__)  # the first of equals
     if found[best] < 0.6 or "\0" in sample.decode(best, "replace"):
-        raise ValueError("it is no text in UTF-8, UTF-16, GB18030 or Big5")
+        raise Fault("no_text")
     return content.decode(best, "replace"), "Big5" if best == "big5hkscs" else best.upper()
 
 
