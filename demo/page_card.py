@@ -72,9 +72,20 @@ class Card:
 
 
 @cache
-def _faces() -> list[Path]:
-    """The page's fonts, the common characters' first."""
-    return sorted(FONTS.glob("*.woff2"), key=lambda path: (len(path.stem), path.stem))
+def _faces() -> tuple[list[Path], dict[int, Path]]:
+    """The page's fonts, see make_font.py: those of common characters, and the others by their first code point."""
+    named = {path.stem.removeprefix("tang").removeprefix("-"): path for path in FONTS.glob("*.woff2")}
+    slices = {int(name, 16): path for name, path in named.items() if re.fullmatch("[0-9A-F]{4,5}", name)}
+    return [path for name, path in sorted(named.items()) if path not in slices.values()], slices
+
+
+def _face_of(char: str) -> ImageFont.FreeTypeFont | None:
+    """The font that has the character."""
+    common, slices = _faces()
+    first = max((first for first in slices if first <= ord(char)), default=None)
+    rare = [] if first is None else [slices[first]]
+    # In a subset, what is missing is drawn as nothing.
+    return next((font for font in map(_font, common + rare) if font.getmask(char).getbbox()), None)
 
 
 @cache
@@ -88,8 +99,7 @@ def _glyph(char: str) -> Image.Image:
     """The character in its square, (EM, EM), ink 255. What no font has becomes 〓, as a printer sets it."""
     square = Image.new("L", (EM, EM))
     draw = ImageDraw.Draw(square)
-    # In a subset, what is missing is drawn as nothing.
-    face = next((font for font in map(_font, _faces()) if font.getmask(char).getbbox()), None)
+    face = _face_of(char)
     if face is not None:
         draw.text((0, ASCENT * EM), char, fill=255, font=face, anchor="ls")
     else:

@@ -72,7 +72,10 @@ def test_one_character_and_enter_make_a_poem(visit):
     page.keyboard.press("Enter")
     page.wait_for_selector(DONE)
     assert re.fullmatch(r"春.{4}，.{5}。.{5}，.{5}。", poem(page))
-    assert page.locator("[data-sheet=write] .poem").evaluate("e => getComputedStyle(e).writingMode") == "vertical-rl"
+    assert (
+        page.locator("[data-sheet=write] .poem p >> nth=0").evaluate("e => getComputedStyle(e).writingMode")
+        == "vertical-rl"
+    )
     assert page.evaluate("document.fonts.check('20px Tang', '春')")
 
 
@@ -365,7 +368,10 @@ def test_a_phone_needs_no_sideways_scrolling(visit, locale):
 def test_a_phone_sets_the_poem_in_rows(visit):
     page = visit(width=390, opening="月", form="七律", seed=1)
     page.wait_for_selector(DONE)
-    assert page.locator("[data-sheet=write] .poem").evaluate("e => getComputedStyle(e).writingMode") == "horizontal-tb"
+    assert (
+        page.locator("[data-sheet=write] .poem p >> nth=0").evaluate("e => getComputedStyle(e).writingMode")
+        == "horizontal-tb"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -1,0 +1,119 @@
+"""The page in WebKit, the engine of every browser on an iPhone: Debian's WebKitGTK, by the WebDriver protocol."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from browsers import CI
+from page import free_port, serving
+
+httpx = pytest.importorskip("httpx")
+
+BROWSER = next(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"), None)
+if not CI and not (BROWSER and shutil.which("WebKitWebDriver") and shutil.which("Xvfb")):
+    pytest.skip("WebKit is not installed (Debian: apt-get install webkit2gtk-driver xvfb)", allow_module_level=True)
+
+
+class Session:
+    """A window of WebKit; see https://www.w3.org/TR/webdriver2/."""
+
+    def __init__(self, driver: str):
+        options = {"webkitgtk:browserOptions": {"binary": str(BROWSER), "args": ["--automation"]}}
+        self.address = f"{driver}/session"
+        opened = self._send("post", "", {"capabilities": {"alwaysMatch": options}})
+        self.address += f"/{opened['sessionId']}"
+
+    def _send(self, method: str, path: str, body: dict | None = None):
+        kwargs = {} if body is None else {"json": body}
+        answer = httpx.request(method, self.address + path, timeout=120, **kwargs).json()["value"]
+        assert not (isinstance(answer, dict) and "error" in answer), answer
+        return answer
+
+    def open(self, url: str, width: int, height: int) -> None:
+        self._send("post", "/window/rect", {"width": width, "height": height})
+        self._send("post", "/url", {"url": url})
+
+    def run(self, script: str):
+        """What a script returns."""
+        return self._send("post", "/execute/sync", {"script": script, "args": []})
+
+    def wait(self, condition: str) -> None:
+        for _ in range(300):
+            if self.run(f"return !!({condition})"):
+                return
+            time.sleep(0.2)
+        pytest.fail(f"never {condition}")
+
+    def close(self) -> None:
+        self._send("delete", "")
+
+
+@contextmanager
+def started(*command: str, **settings) -> Iterator[subprocess.Popen]:
+    """A program that runs as long as it is needed."""
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **settings) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def webkit():
+    read, write = os.pipe()
+    port = free_port()
+    with started("Xvfb", "-displayfd", str(write), "-screen", "0", "1400x1000x24", pass_fds=[write]):
+        os.close(write)
+        with os.fdopen(read) as answer:
+            display = answer.readline().strip()
+        environment = os.environ | {"DISPLAY": f":{display}", "LIBGL_ALWAYS_SOFTWARE": "1"}
+        with started("WebKitWebDriver", f"--port={port}", env=environment):
+            driver = f"http://127.0.0.1:{port}"
+            for _ in range(100):
+                try:
+                    httpx.get(f"{driver}/status")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            session = Session(driver)
+            yield session
+            session.close()
+
+
+@pytest.fixture(scope="module")
+def url():
+    with serving() as url:
+        yield url
+
+
+BOXES = """const box = e => e.getBoundingClientRect().toJSON();
+const sheet = document.querySelector("[data-sheet=write]");
+const all = selector => [...sheet.querySelectorAll(selector)].map(box);
+return { frame: all(".frame")[0], heading: all(".heading *"), poem: all(".poem > p"), seal: all(".seal")[0],
+    chars: all(".char:nth-child(7)"), marks: all(".mark"),
+    scroll: document.documentElement.scrollWidth, width: innerWidth };"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 950), (450, 900)])
+def test_the_sheet_in_webkit(webkit, url, width, height):
+    wishes = dict(opening="月", form="七律", title="江楼", poet="李白", seed=3)
+    webkit.open(f"{url}?{urlencode(wishes)}", width, height)
+    webkit.wait("document.querySelector('[data-sheet=write] .signature .seal')")
+    webkit.wait("document.fonts.status === 'loaded'")
+    found = webkit.run(BOXES)
+    frame = found["frame"]
+    assert len(found["poem"]) == len(found["marks"]) == 8 and found["scroll"] <= found["width"]
+    for box in (*found["heading"], *found["poem"], found["seal"], *found["marks"]):
+        assert frame["left"] <= box["left"] <= box["right"] <= frame["right"]
+        assert frame["top"] <= box["top"] <= box["bottom"] <= frame["bottom"]
+    title, poet = found["heading"]
+    assert title["bottom"] <= poet["top"] or title["right"] <= poet["left"]
+    if width > 640:  # columns: a mark stands in the upper right of its square, below the last character
+        for char, mark in zip(found["chars"], found["marks"], strict=True):
+            assert mark["left"] > (char["left"] + char["right"]) / 2 and mark["top"] < char["bottom"]
