@@ -113,8 +113,10 @@ class Vocabulary:
         # line ends that may do without rhyme: 5 nothing, 6 a rhyme word, 7 仄 without any level reading, 8 both.
         level, oblique = self.tones.eq(0) | self.tones.eq(2), self.tones.eq(1) | self.tones.eq(2)
         nothing, every_tone, rhyming = torch.zeros_like(level), torch.ones_like(level), self.groups.ne(0)
+        # Where words decide, a character of two tones may turn out to have the one that its place had not meant.
+        either = level | oblique if book.words_decide else every_tone
         self.tone_masks = torch.stack(
-            [nothing, level, oblique, every_tone, every_tone]
+            [nothing, level, oblique, either, every_tone]
             + [nothing, rhyming, self.oblique_only, rhyming | self.oblique_only]
         )
         bits = self.groups[:, None] >> torch.arange(len(book.level_groups)) & 1
