@@ -70,6 +70,11 @@ class TangRNNConfig(PreTrainedConfig):
         return len(CELLS[self.cell_type].states)
 
     @property
+    def number_of_conv_states(self) -> int:
+        """The same under the name by which transformers' caches ask for it, as `DynamicCache(config=config)` does."""
+        return self.number_of_states
+
+    @property
     def layer_types(self) -> list[str]:
         """What transformers' caches call a layer whose past is a state of constant size."""
         return ["linear_attention"] * self.num_hidden_layers

@@ -10,6 +10,7 @@ from conftest import POEMS
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     StoppingCriteria,
     StoppingCriteriaList,
     TextIteratorStreamer,
@@ -149,6 +150,15 @@ def test_many_poems_go_on_from_one_past_state(model, batch, mode):
     whole = generate(model, first.sequences, attention_mask=mask, **options)
     rest = generate(model, first.sequences[:, -1:], cache=returned_past(first), **options)
     assert torch.equal(rest[:, 1:], whole[:, read:])
+
+
+def test_a_cache_that_transformers_makes_of_the_configuration_is_a_beginning(model, batch):
+    """For itself and for all beams."""
+    for mode in ("greedy", "beam search"):
+        empty = DynamicCache(config=model.config)
+        assert torch.equal(
+            generate(model, **batch, cache=empty, **MODES[mode]), generate(model, **batch, **MODES[mode])
+        )
 
 
 def test_a_past_state_is_not_read_twice(model, batch):

@@ -516,7 +516,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             inputs["cache"] = cache
             if not is_first_iteration:
                 inputs["attention_mask"] = None  # the new character is never padding
-            elif 0 < (rows := cache.layers[0].recurrent_states[0].shape[0]) < len(input_ids):
+            elif cache.has_previous_state(0) and (rows := len(cache.layers[0].recurrent_states[0])) < len(input_ids):
                 # one past for all beams, or for all poems that begin with it
                 every = torch.arange(rows, device=self.device).repeat_interleave(len(input_ids) // rows)
                 cache.reorder_cache(every)
