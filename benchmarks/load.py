@@ -116,7 +116,7 @@ class Users:
 
 def leaving(url: str, users: int = 32) -> dict:
     """How long one user waits for a poem after so many others have asked for long ones and gone away."""
-    post = {"data": ["春", "lstm", "七律", True, "", "", "", 0.8, None]}
+    post = {"data": ["春", "lstm", "七律", True, "", "", "", 0.8, None, "平水韵"]}
     with httpx.Client(base_url=f"{url}gradio_api/call/", timeout=60) as client:
         events = [client.post("write", json=post) for _ in range(users)]
         for event in (event.json()["event_id"] for event in events if event.status_code == 200):

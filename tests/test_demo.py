@@ -165,7 +165,7 @@ def test_programs_get_key_and_fields(client, url):
     assert languages()["zh"]["faults"]["too_long"].count("{") == 3
     # and as a page in a browser gets it
     target = f"{url}gradio_api/call/check"
-    event = httpx.post(target, json={"data": ["abc", ""]}).json()["event_id"]
+    event = httpx.post(target, json={"data": ["abc", "", "平水韵"]}).json()["event_id"]
     answer = httpx.get(f"{target}/{event}", timeout=30).text
     data = json.loads(re.search("^data: (.*)$", answer, re.M)[1])
     assert json.loads(data["title"]) == {"key": "not_chinese", "fields": {"char": "a"}} and "'a'" in data["error"]
@@ -222,7 +222,7 @@ def test_the_queue_is_bounded(monkeypatch, url):
     monkeypatch.setattr(app, "poet_of", lambda cell: time.sleep(1))
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
-        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1]}
+        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
         with ThreadPoolExecutor(8) as pool:
             target = f"{blocks.local_url}gradio_api/call/write"
             answers = list(pool.map(lambda _: httpx.post(target, json=body, timeout=30), range(8)))
@@ -246,7 +246,7 @@ def test_who_goes_away_frees_the_place(monkeypatch, url):
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
         target = f"{blocks.local_url}gradio_api/call/write"
-        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1]}
+        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
         events = [httpx.post(target, json=body, timeout=30).json()["event_id"] for _ in range(6)]
         _wait(lambda: begun and len(blocks._queue) == 5)
         for event in events[1:]:
