@@ -136,7 +136,7 @@ class TangTokenizer(PreTrainedTokenizerFast):
         once all is written."""
         self.chat_template = self.chat_template or CHAT_TEMPLATE
         with written_beside(save_directory) as beside:
-            files = super().save_pretrained(beside, *args, save_jinja_files=False, **kwargs)
+            files = super().save_pretrained(beside, *args, **kwargs)
             path = beside / "tokenizer_config.json"
             config = json.loads(path.read_text(encoding="utf-8"))
             config["tokenizer_class"] = "PreTrainedTokenizerFast"

@@ -76,7 +76,7 @@ def test_one_character_and_enter_make_a_poem(visit):
         page.locator("[data-sheet=write] .poem p >> nth=0").evaluate("e => getComputedStyle(e).writingMode")
         == "vertical-rl"
     )
-    assert page.evaluate("document.fonts.check('20px Tang', '春')")
+    assert page.evaluate("document.fonts.ready.then(() => document.fonts.check('20px Tang', '春'))")
 
 
 def test_each_cell_writes_and_signs(visit):

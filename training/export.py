@@ -41,7 +41,7 @@ def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) ->
         config = json.loads(path.read_text())
         config["dtype"] = "float32"
         path.write_text(json.dumps(config, indent=2) + "\n")
-        tokenizer.save_pretrained(beside)
+        tokenizer.save_pretrained(beside, save_jinja_files=False)
 
 
 def sign(weights: Path, name: str) -> None:

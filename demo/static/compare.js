@@ -10,7 +10,7 @@ import { after, typed } from "./poem.js";
 import { Sheet, oldLines } from "./sheet.js";
 import { decimal, t } from "./words.js";
 
-const ORDER = ["opening", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed"];
+const ORDER = ["opening", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed", "rhyme_book"];
 const ROWS = ["rnn", "lstm", "gru"];
 
 export default function setUp({ inspect }) {
