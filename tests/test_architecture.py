@@ -107,7 +107,8 @@ def test_a_form_is_one_entry(poet, monkeypatch):
 
 def test_a_rhyme_book_is_one_object_and_its_table(poet, tmp_path):
     table = tmp_path / "book.tsv"
-    table.write_text("section\tname\tsure\tother\ttoday\n上平\t甲\t春风花月山水明\t\t\n去声\t乙\t夜雨\t\t\n", encoding="utf-8")
+    rows = "section\tname\tsure\tother\ttoday\n上平\t甲\t春风花月山水明\t\t\n去声\t乙\t夜雨\t\t\n"
+    table.write_text(rows, encoding="utf-8")
     book = RhymeBook("新编", table)
     vocabulary = Vocabulary(poet.tokenizer, book)
     constraint = VerseConstraint(Rules(form="五绝", rhyme="甲"), vocabulary, poet.tokenizer.bos_token_id)

@@ -6,7 +6,9 @@ import { easel } from "./easel.js";
 import { choose } from "./fields.js";
 import { typed } from "./poem.js";
 
-const ORDER = ["phrase", "cell", "line_length", "tail", "regulated", "rhyme", "poet", "temperature", "seed", "rhyme_book"];
+const ORDER = [
+  "phrase", "cell", "line_length", "tail", "regulated", "rhyme", "poet", "temperature", "seed", "rhyme_book",
+];
 
 export default function setUp({ inspect }) {
   const form = $("[data-form=acrostic]");

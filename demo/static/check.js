@@ -33,7 +33,10 @@ export default function setUp() {
 
   /** What was set aside of the text, a sentence for each kind. */
   const aside = () => [...new Set(last.aside.map(({ kind }) => kind))].map((kind) =>
-    remark({ key: `aside_${kind}`, fields: { texts: last.aside.filter((each) => each.kind === kind).map(({ text }) => text) } }));
+    remark({
+      key: `aside_${kind}`,
+      fields: { texts: last.aside.filter((each) => each.kind === kind).map(({ text }) => text) },
+    }));
 
   const show = () => {
     place.hidden = !last;

@@ -1,4 +1,4 @@
-import { speech, t } from "./words.js";
+import { t } from "./words.js";
 
 // The endpoints speak English sentences; these are their patterns, and the page's own words for them.
 const REFUSALS = [
@@ -14,7 +14,10 @@ const REFUSALS = [
   [/'(?<char>.)' would be a rhyme word twice/, "rhyme_twice"],
   [/^no rhyme group '(?<rhyme>.+?)'/, "unknown_rhyme"],
   [/^(?<name>\S+) must be one of (?<known>.+)$/, "one_of"],
-  [/^(?<name>\S+) must be a (?:whole )?number between (?<least>\S+) and (?<most>[^\s,]+)(?:, not .*)?$/, "number_between"],
+  [
+    /^(?<name>\S+) must be a (?:whole )?number between (?<least>\S+) and (?<most>[^\s,]+)(?:, not .*)?$/,
+    "number_between",
+  ],
   [/cannot begin with/, "begins_with_mark"],
   [/'(?<char>.+?)' is not a Chinese character/, "not_chinese"],
   [/there is no poem/, "no_poem"],
