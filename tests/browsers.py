@@ -22,6 +22,9 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+# Whether our own typeface is there; of the faces of this family only those that are needed come.
+TYPEFACE = """document.fonts.ready.then(() =>
+    [...document.fonts].some(face => /Tang/.test(face.family) && face.status === "loaded"))"""
 PATIENCE = 30_000  # milliseconds for what a busy machine does slowly
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from browsers import CI, PATIENCE, launched
+from browsers import CI, PATIENCE, TYPEFACE, launched
 from page import serving
 from playwright.sync_api import Page, expect
 
@@ -76,9 +76,7 @@ def test_one_character_and_enter_make_a_poem(visit):
         page.locator("[data-sheet=write] .poem p >> nth=0").evaluate("e => getComputedStyle(e).writingMode")
         == "vertical-rl"
     )
-    # of the faces of this family only those that are needed come
-    loaded = "[...document.fonts].some(face => /Tang/.test(face.family) && face.status === 'loaded')"
-    assert page.evaluate(f"document.fonts.ready.then(() => {loaded})")
+    assert page.evaluate(TYPEFACE)
 
 
 def test_each_cell_writes_and_signs(visit):

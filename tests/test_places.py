@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from browsers import CI, PATIENCE, launched
+from browsers import CI, PATIENCE, TYPEFACE, launched
 from page import free_port, serving
 
 httpx = pytest.importorskip("httpx")
@@ -83,7 +83,7 @@ def test_the_page_writes_below_a_path(proxied, browser, name, slash):
     page.goto(f"{address}/poem{slash}?opening=%E6%98%A5&seed=7")
     page.wait_for_selector("[data-sheet=write] .signature .seal", timeout=PATIENCE)
     assert page.evaluate("getComputedStyle(document.querySelector('.frame')).borderTopStyle") == "double"  # our looks
-    assert page.evaluate("document.fonts.check('20px Tang', '春')")
+    assert page.evaluate(TYPEFACE)
     assert re.match(rf"{address}/poem{slash}\?", page.url) and not wrong
     page.reload()
     page.wait_for_selector("[data-sheet=write] .signature .seal", timeout=PATIENCE)
