@@ -94,6 +94,7 @@ def test_the_page_writes_in_a_frame(proxied, browser):
     page = browser.new_page(reduced_motion="reduce")
     page.goto(f"{proxied['framed']}/frame")
     frame = page.frame_locator("iframe")
+    frame.locator(".tang[data-ready]").wait_for(timeout=PATIENCE)
     frame.locator("[data-form=write] [name=opening]").press("Enter", timeout=PATIENCE)
     frame.locator("[data-sheet=write] .signature .seal").wait_for(timeout=PATIENCE)
     page.close()
