@@ -15,8 +15,9 @@ from pathlib import Path
 
 import hub_server
 import pytest
+import yaml
 from conftest import POEMS, STRANGER, clean_environment
-from huggingface_hub import ModelCard, metadata_load
+from huggingface_hub import ModelCard, metadata_load, parse_eval_result_entries
 
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from training import publish
@@ -36,7 +37,7 @@ LOG = {
     "kept_validation_loss": 6.4,
     "parameters": 1234567,
     "epochs": 5.0,
-    "pretrained_on": "songs",
+    "pretrained_on": "song",
     "pretrained_epochs": 0.5,
 }
 
@@ -66,7 +67,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_model_card_holds_what_was_measured(measured, tmp_path):
     folder = dry_run(tmp_path / "out", "model", "someone/tang-lstm", checkpoint=measured)
-    assert files(measured).keys() | {"README.md", "loss.png"} == files(folder).keys()
+    added = {"README.md", "LICENSE", "loss.png", "onnx/model.onnx", ".eval_results/test.yaml"}
+    assert files(measured).keys() | added == files(folder).keys()
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
     card = ModelCard.load(folder / "README.md")
     data = card.data
@@ -75,7 +77,13 @@ def test_a_model_card_holds_what_was_measured(measured, tmp_path):
     assert "lstm" in data.tags
     results = {result.metric_name: result.metric_value for result in data.eval_results}
     assert results == {"nats per character": 5.0123, "perplexity per character": 150.25}
-    assert "It read them 5 times." in card.text and "`songs`, 0.5 times\n(" in card.text
+    entries = parse_eval_result_entries(yaml.safe_load((folder / ".eval_results" / "test.yaml").read_text()))
+    assert {entry.task_id: entry.value for entry in entries} == {"loss": 5.0123, "perplexity": 150.25}
+    assert {entry.dataset_id for entry in entries} == {"someone/quantangshi"}
+    assert data.widget[1]["text"].startswith("<五绝>")
+    assert re.search(r"\| transformers \| 5\.\d+ or newer; written with 5\.\d+\.\d+ \|", card.text)
+    assert "50,193 poems for training" in card.text
+    assert "It read them 5 times." in card.text and "`song`, 0.5 times\n(" in card.text
     assert "| loss | 5.012 |" in card.text and "| loss, 五绝 | 4.900 |" in card.text
     assert "| loss when told form, poet and title | not measured |" in card.text
     assert "| lines and lengths are right | not measured | 98.8 % | not measured | not measured |" in card.text
@@ -89,12 +97,22 @@ def test_a_card_of_a_model_nobody_measured(checkpoint, cell, tmp_path):
     folder = dry_run(tmp_path / "out", "model", f"someone/tang-{cell}", checkpoint=checkpoint)
     card = ModelCard.load(folder / "README.md")
     assert card.data.eval_results is None and not (folder / "loss.png").exists()
+    assert not (folder / ".eval_results").exists()
     assert "| perplexity | not measured |" in card.text and "loss.png" not in card.text
+
+
+def test_a_card_says_of_another_corpus_only_what_is_known_of_it(checkpoint, cell, tmp_path):
+    options = Namespace(kind="model", repo_id=f"me/{cell}", dry_run=tmp_path / "out", checkpoint=checkpoint)
+    options.dataset_id = "me/odes"
+    publish.publish(options)
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    assert "datasets/me/odes" in card.text and card.data.datasets == ["me/odes"]
+    assert not any(word in card.text for word in ("of the Tang", "50,193", "the Song", "The poets are"))
 
 
 def test_the_dataset_is_named_by_its_id_in_its_card(tmp_path):
     folder = dry_run(tmp_path / "out", "dataset", "someone/quantangshi")
-    assert files(folder).keys() == files(publish.CORPUS).keys()
+    assert files(folder).keys() == files(publish.CORPUS).keys() | {"LICENSE"}
     assert 'load_dataset("someone/quantangshi")' in (folder / "README.md").read_text(encoding="utf-8")
     assert metadata_load(folder / "README.md")["configs"][0]["data_files"][0]["path"] == "train.parquet"
 
@@ -107,6 +125,14 @@ def test_requirements_take_the_versions_of_the_constraints():
     ]
 
 
+def test_requirements_pin_what_they_need_in_turn():
+    """Not what the constraints hold for other purposes."""
+    constraints = "jinja2==3.1\nmarkupsafe==3.0\npytest==9.0\nuvicorn==0.5\nclick==8.0\nMCP==1.0\n"
+    assert publish.pin("jinja2\n", constraints).splitlines() == ["jinja2==3.1", "markupsafe==3.0"]
+    assert "mcp==1.0" in publish.pin("gradio[mcp]\n", constraints).splitlines()
+    assert "mcp==1.0" not in publish.pin("gradio\n", constraints).splitlines()
+
+
 @pytest.fixture(scope="module")
 def space(tmp_path_factory) -> Path:
     return dry_run(tmp_path_factory.mktemp("space") / "copy", "space", "someone/tang")
@@ -117,7 +143,10 @@ def test_the_front_matter_of_the_space_is_valid(space):
     assert (data["sdk"], data["app_file"], data["license"]) == ("gradio", "app.py", "mit")
     pinned = dict(re.findall(r"^([\w-]+)(?:\[.*\])?==(\S+)$", (space / "requirements.txt").read_text(), re.M))
     assert data["sdk_version"] == pinned["gradio"]
-    assert {"torch", "transformers", "safetensors"} <= pinned.keys()
+    assert {"torch", "transformers", "safetensors", "starlette", "numpy", "pandas", "mcp"} <= pinned.keys()
+    assert not {"pytest", "ruff", "datasets", "matplotlib"} & pinned.keys()
+    assert (space / "requirements.txt").read_text().startswith(publish.CPU_TORCH)
+    assert not {"make_font.py", "screenshots.py"} & files(space).keys() and "LICENSE" in files(space)
     assert re.fullmatch(r"3\.\d+", data["python_version"])
     assert 0 < len(data["short_description"]) <= 60  # what the Hub allows
     assert set(data["models"]) == {f"someone/tang-{cell}" for cell in ("rnn", "lstm", "gru")}
@@ -235,10 +264,12 @@ def test_the_dataset_loads_by_its_id(published, tmp_path):
 def test_the_cards_own_snippets_run_as_printed(published, tmp_path):
     card = published.files("model", "someone/tang-lstm")["README.md"].decode()
     snippets = re.findall(r"```python\n(.*?)```", card, re.S)
-    assert len(snippets) == 4 and "TangPoet" in snippets[-1]
-    done = run(published, tmp_path, "-c", "\n".join(snippets))
+    assert len(snippets) == 6 and "TangPoet" in snippets[-2] and "onnxruntime" in snippets[-1]
+    done = run(published, tmp_path, "-c", "\n".join(snippets[:-1]))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("春") and len(done.stdout.splitlines()) >= 6
+    assert done.stdout.startswith("春") and len(done.stdout.splitlines()) >= 8
+    alone = run(published, tmp_path, "-c", f"import sys; sys.modules['torch'] = None\n{snippets[-1]}")
+    assert alone.returncode == 0 and alone.stdout.startswith("春"), alone.stderr
 
 
 def test_a_private_repository_on_a_branch(empty_hub, measured, tmp_path):

@@ -2,7 +2,8 @@
 
 What is pushed is first built in a folder, always in the same way; ``--dry-run FOLDER`` leaves it there and stops.
 
-    model      a checkpoint with its code files, a model card filled from model_card.md, the picture of its loss curves
+    model      a checkpoint with its code files, a step of it as an ONNX model, a model card filled from model_card.md,
+               its figures as the Hub has them, the picture of its loss curves
     dataset    training/corpus with its card
     space      demo/ with the package and the shipped checkpoints beside it: it needs neither a Hub nor this repository
 """
@@ -15,13 +16,28 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData, metadata_load, metadata_save
+import pyarrow.parquet as pq
+import yaml
+from huggingface_hub import (
+    EvalResult,
+    EvalResultEntry,
+    HfApi,
+    ModelCard,
+    ModelCardData,
+    eval_result_entries_to_yaml,
+    metadata_load,
+    metadata_save,
+)
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 from huggingface_hub.utils import validate_repo_id
+from packaging.requirements import Requirement
 
-from tang_rnn.faults import first_line
+from tang_rnn.checkpoint import load_model
+from tang_rnn.faults import Fault, first_line
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tang_rnn"
@@ -30,6 +46,14 @@ DEMO = ROOT / "demo"
 CODE_FILES = ("cells.py", "configuration_tang_rnn.py", "files.py", "modeling_tang_rnn.py")
 DATASET_NAME = "quantangshi"  # in the owner's namespace, unless --dataset-id says otherwise
 LEAVE_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
+WORKSHOP = {"make_font.py", "screenshots.py", "screenshots"}  # of the page's makers; a Space does without
+WIDGET = [
+    {"text": "春"},
+    {"text": "<五绝>月", "example_title": "五绝"},
+    {"text": "<七律><李白>", "example_title": "七律, 李白"},
+]
+# The Hub's own machines have no GPU unless one pays for it, and the index' builds of torch bring CUDA along.
+CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
 
 class PublishError(Exception):
@@ -64,37 +88,70 @@ def draw_curves(curves: dict[str, list], path: Path) -> bool:
     return True
 
 
-def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str) -> None:
-    """A checkpoint as a model repository."""
-    config = read_json(checkpoint / "config.json")
-    if config.get("model_type") != "tang_rnn" or not (checkpoint / "model.safetensors").exists():
-        raise PublishError(f"{checkpoint} is not a checkpoint: it needs a TangRNN config.json and model.safetensors")
-    shutil.copytree(checkpoint, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
-    for name in CODE_FILES:
-        shutil.copy(PACKAGE / name, folder)
-    log, evaluation = read_json(checkpoint / "training_log.json"), read_json(checkpoint / "evaluation.json")
-    has_picture = draw_curves({name: log.get(name) for name in ("train", "validation")}, folder / "loss.png")
-    test = evaluation.get("test", {})
-    results = [
+def figures(test: dict, dataset_id: str) -> tuple[list[EvalResult], list[EvalResultEntry]]:
+    """What was measured on the test split, as the card's front matter has it and as the Hub's pages of results do."""
+    known = {"loss": "nats per character", "perplexity": "perplexity per character"}
+    values = {key: round(test[key], 4) for key in known if key in test}
+    old = [
         EvalResult(
             task_type="text-generation",
             dataset_type=dataset_id,
             dataset_name="全唐诗, cleaned and simplified",
             dataset_split="test",
             metric_type="perplexity" if key == "perplexity" else "cross-entropy",
-            metric_name=name,
-            metric_value=round(test[key], 4),
+            metric_name=known[key],
+            metric_value=value,
         )
-        for key, name in {"loss": "nats per character", "perplexity": "perplexity per character"}.items()
-        if key in test
+        for key, value in values.items()
     ]
+    notes = "test split, by python -m training.evaluate"
+    return old, [EvalResultEntry(dataset_id, key, value, notes=notes) for key, value in values.items()]
+
+
+def versions() -> dict[str, str]:
+    """Since which release of transformers the code runs, and with which it was written."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    since = next(line.partition(">=")[2] for line in declared if line.startswith("transformers"))
+    return {"since": since, "with": pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))["transformers"]}
+
+
+def build_onnx(checkpoint: Path, path: Path) -> None:
+    """One step of the network as an ONNX model."""
+    try:
+        from .onnx_model import write_onnx
+
+        write_onnx(load_model(checkpoint), path)
+    except ModuleNotFoundError as error:
+        raise PublishError(f"the ONNX model needs {error.name}: pip install 'tang_rnn[train]'") from None
+    except (Fault, RuntimeError) as error:
+        raise PublishError(f"{checkpoint} gives no ONNX model: {first_line(error)}") from None
+
+
+def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str, ours: bool) -> None:
+    """A checkpoint as a model repository; `ours`: its corpus is the one of this repository."""
+    config = read_json(checkpoint / "config.json")
+    if config.get("model_type") != "tang_rnn" or not (checkpoint / "model.safetensors").exists():
+        raise PublishError(f"{checkpoint} is not a checkpoint: it needs a TangRNN config.json and model.safetensors")
+    shutil.copytree(checkpoint, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
+    for name in CODE_FILES:
+        shutil.copy(PACKAGE / name, folder)
+    shutil.copy(ROOT / "LICENSE", folder)
+    build_onnx(checkpoint, folder / "onnx" / "model.onnx")
+    log, evaluation = read_json(checkpoint / "training_log.json"), read_json(checkpoint / "evaluation.json")
+    has_picture = draw_curves({name: log.get(name) for name in ("train", "validation")}, folder / "loss.png")
+    results, entries = figures(evaluation.get("test", {}), dataset_id)
+    if entries:
+        (folder / ".eval_results").mkdir()
+        text = yaml.safe_dump(eval_result_entries_to_yaml(entries), allow_unicode=True, sort_keys=False)
+        (folder / ".eval_results" / "test.yaml").write_text(text, encoding="utf-8")
     data = ModelCardData(
         language="zh",
         license="mit",
         library_name="transformers",
         pipeline_tag="text-generation",
-        tags=["poetry", "classical-chinese", "tang-poetry", config["cell_type"], "custom_code"],
+        tags=["poetry", "classical-chinese", "tang-poetry", config["cell_type"], "onnx", "custom_code"],
         datasets=[dataset_id],
+        widget=WIDGET,
         model_name=repo_id.split("/")[-1],
         eval_results=results or None,
     )
@@ -103,9 +160,11 @@ def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str) -
         template_path=str(ROOT / "model_card.md"),
         repo_id=repo_id,
         dataset_id=dataset_id,
+        poems=pq.read_metadata(CORPUS / "train.parquet").num_rows if ours else None,
         config=config,
         evaluation=evaluation,
         log=log,
+        transformers=versions(),
         has_picture=has_picture,
     )
     card.save(folder / "README.md")
@@ -116,21 +175,44 @@ def build_dataset(folder: Path, repo_id: str) -> None:
     if not list(CORPUS.glob("*.parquet")):
         raise PublishError(f"{CORPUS} holds no parquet files: python -m training.corpus makes them")
     shutil.copytree(CORPUS, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
+    shutil.copy(ROOT / "LICENSE", folder)
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8").replace('load_dataset("training/corpus")', f'load_dataset("{repo_id}")')
     card.write_text(text, encoding="utf-8")
 
 
-def pin(requirements: str, constraints: str) -> str:
-    """The requirements with the constraints' versions: a Space reads no second file."""
-    versions = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", constraints.lower().replace("_", "-"), re.M))
+def pins(constraints: str) -> dict[str, str]:
+    """The versions of a constraints file, by name as pip compares names."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", constraints.lower().replace("_", "-"), re.M))
 
-    def pinned(line: str) -> str:
+
+def pin(requirements: str, constraints: str) -> str:
+    """The requirements, and what these need in turn, with the constraints' versions: a Space reads no second file."""
+    versions, lines, needed = pins(constraints), [], set()
+    for line in requirements.splitlines():
         match = re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?\s*", line)
         version = match and versions.get(match[1].lower().replace("_", "-"))
-        return f"{line.strip()}=={version}" if version else line
+        lines.append(f"{line.strip()}=={version}" if version else line)
+        if match:
+            gather(line, needed)
+    named = {re.match(r"[\w.-]*", line)[0].lower().replace("_", "-") for line in lines}
+    lines += [f"{name}=={versions[name]}" for name in sorted(needed - named) if name in versions]
+    return "\n".join(lines) + "\n"
 
-    return "\n".join(map(pinned, requirements.splitlines())) + "\n"
+
+def gather(requirement: str, found: set[str]) -> None:
+    """Adds the names of all that a requirement brings along, as the packages say that are installed here."""
+    wanted = Requirement(requirement)
+    name = wanted.name.lower().replace("_", "-")
+    found.add(name)
+    try:
+        needs = map(Requirement, requires(wanted.name) or [])
+    except PackageNotFoundError:
+        return
+    for need in needs:
+        asked = [need.marker is None or need.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)]
+        if any(asked) and need.name.lower().replace("_", "-") not in found:
+            gather(str(need).partition(";")[0], found)
 
 
 def build_space(folder: Path, repo_id: str) -> None:
@@ -140,7 +222,8 @@ def build_space(folder: Path, repo_id: str) -> None:
         raise PublishError(f"{DEMO / 'README.md'} lacks a Space's front matter")
     if not (DEMO / front_matter["app_file"]).exists():
         raise PublishError(f"{DEMO} lacks the {front_matter['app_file']} that its front matter names")
-    shutil.copytree(DEMO, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
+    ignore = lambda place, names: LEAVE_OUT(place, names) | (WORKSHOP & set(names))  # noqa: E731
+    shutil.copytree(DEMO, folder, ignore=ignore, dirs_exist_ok=True)
     owner = repo_id.rpartition("/")[0]
     for kind in ("models", "datasets"):
         names = [name.rpartition("/")[2] for name in front_matter.get(kind, [])]
@@ -148,9 +231,8 @@ def build_space(folder: Path, repo_id: str) -> None:
     metadata_save(folder / "README.md", front_matter)
     shutil.copytree(PACKAGE, folder / "tang_rnn", ignore=LEAVE_OUT, dirs_exist_ok=True)
     requirements, constraints = folder / "requirements.txt", ROOT / "constraints.txt"
-    requirements.write_text(pin(requirements.read_text(), constraints.read_text()))
-    if (ROOT / "LICENSE").exists():
-        shutil.copy(ROOT / "LICENSE", folder)
+    requirements.write_text(f"{CPU_TORCH}\n{pin(requirements.read_text(), constraints.read_text())}")
+    shutil.copy(ROOT / "LICENSE", folder)
 
 
 def explain(error: Exception, repo_id: str) -> str:
@@ -238,7 +320,7 @@ def publish(options: argparse.Namespace) -> str:
         if options.kind == "model":
             owner = options.repo_id.rpartition("/")[0]
             dataset_id = options.dataset_id or f"{owner}/{DATASET_NAME}".lstrip("/")
-            build_model(folder, options.repo_id, options.checkpoint, dataset_id)
+            build_model(folder, options.repo_id, options.checkpoint, dataset_id, options.dataset_id is None)
         elif options.kind == "dataset":
             build_dataset(folder, options.repo_id)
         else:
