@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
-
-from tang_rnn import TangRNNConfig, TangRNNForCausalLM  # noqa: E402
-from training.onnx_model import CLOSE, difference, write_onnx  # noqa: E402
+from tang_rnn import TangRNNConfig, TangRNNForCausalLM
+from training.onnx_model import CLOSE, difference, write_onnx
 
 
 @pytest.mark.parametrize("layers", [1, 2])
