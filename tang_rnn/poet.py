@@ -25,7 +25,7 @@ from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocab
 from .verse import classify, split_lines
 from .verse.quotations import OWN_LINES, LineIndex
 from .writing.poem import Poem
-from .writing.ranking import choose
+from .writing.ranking import rank
 from .writing.reading import Reader, Request
 from .writing.request import OPTIONS, checked, default_candidates, new_seed, takes
 from .writing.sampling import Sampling
@@ -155,8 +155,8 @@ class TangPoet:
             opening: the first characters, or a list of them for a batch; empty lets the model begin.
             {options}
 
-        Of several poems the first has the seed, the next ones the numbers after it. `candidates` is 8 under tonal rules
-        where it is not given, else 1.
+        Of several poems the first has the seed, the next ones the numbers after it. Where `candidates` is not given, it
+        is 16 under tonal rules, else 1.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.
@@ -249,11 +249,19 @@ class TangPoet:
         """The search for these poems, not yet begun."""
         seeds = [request.seed for request in requests]
         constraint, prompts = self.constraint(requests), self.prompts(requests)
-        return Search(self.recurrence, constraint, prompts, seeds, sampling, candidates)
+
+        def rank_lines(poems: list[int], rows: list[list[int]], log_probs: list[float]) -> Sequence[float]:
+            begun = [self.poem(requests[poem], *row) for poem, *row in zip(poems, rows, log_probs)]
+            num_lines = [Plan.of(requests[poem].rules, self.vocabulary).num_lines for poem in poems]
+            return rank(begun, num_lines, self.vocabulary.book)
+
+        return Search(self.recurrence, constraint, prompts, seeds, sampling, candidates, rank_lines)
 
     def best(self, request: Request, rows: Sequence[tuple[list[int], float]]) -> Poem:
         """Of the candidates that a search found for a request, each its tokens and log probability, the best."""
-        return choose([self.poem(request, tokens, log_prob) for tokens, log_prob in rows])
+        poems = [self.poem(request, tokens, log_prob) for tokens, log_prob in rows]
+        scores = rank(poems, book=self.vocabulary.book) if len(poems) > 1 else [0.0]
+        return max(zip(scores, poems), key=lambda found: found[0])[1]
 
     def plan(self, request: Request) -> Plan:
         """The slots of a poem that is asked for."""

@@ -2,7 +2,6 @@
 
 import pickle
 import random
-from dataclasses import replace
 from inspect import signature
 
 import pytest
@@ -12,7 +11,6 @@ from tang_rnn import PoetError, RuleConflict, TangPoet
 from tang_rnn.poet import CELLS
 from tang_rnn.verse import FORMS, PINGSHUI, STOP, check
 from tang_rnn.writing import search
-from tang_rnn.writing.ranking import rank
 from tang_rnn.writing.sampling import Sampling
 
 
@@ -75,19 +73,6 @@ def test_log_prob_is_the_models_own(poet):
     log_prob, characters = poet.score(poem.text, context, skip=1)
     assert characters == poem.characters == len(poem.text)
     assert log_prob == pytest.approx(poem.log_prob, abs=1e-3)
-
-
-def test_candidates_keep_the_likeliest(poet):
-    one = poet.write("春", form="五绝", seed=8, candidates=1)
-    best = poet.write("春", form="五绝", seed=8, candidates=8)
-    assert best.log_prob / best.characters >= one.log_prob / one.characters
-
-
-def test_a_quotation_is_chosen_only_among_quotations(poet):
-    poem = poet.write("春", form="五绝", seed=8)
-    new, old = (replace(poem, text=text, log_prob=value) for text, value in (("春", -90.0), ("白日依山尽，", -1.0)))
-    assert max((old, new), key=rank) is new
-    assert max((old, replace(old, log_prob=-2.0)), key=rank) is old
 
 
 @pytest.mark.parametrize("cell", CELLS)

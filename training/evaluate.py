@@ -24,6 +24,7 @@ from tang_rnn import TangPoet
 from tang_rnn.faults import PoetError, first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import COMMA, FORMS, STOP, check, classify, split_lines
+from tang_rnn.verse.measures import MEASURES, measure
 from tang_rnn.writing.poem import Poem
 
 from .data import IGNORED, Collator, encode, score, scored
@@ -194,12 +195,37 @@ def rules_kept(texts: list[str], forms: list[str]) -> dict[str, float]:
     return {f"{rule}_kept": kept[rule] / len(texts) for rule in ("form", "tones", "rhyme")}
 
 
-def describe(texts: list[str], forms: list[str], quotations: Quotations) -> dict[str, float]:
-    """Form, variety and originality of poems."""
+def as_read(poems: list[list[str]], titles: list[str]) -> dict[str, float]:
+    """What readers notice, as means over poems: see :mod:`tang_rnn.verse.measures`, whose names these figures have.
+
+    Contradictions, odd doublings and words with a wrong tone are given as the share of poems with any; parallelism is
+    the mean over 律诗 and the theme that over poems with a title.
+    """
+    shapes, found = {}, {name: [] for name in MEASURES}
+    for lines, title in zip(poems, titles):
+        shapes.setdefault((len(lines), max(map(len, lines))), []).append((lines, title))
+    for (height, _), rows in shapes.items():
+        values = measure(*zip(*rows))
+        for name, each in values.items():
+            if name in ("contradictions", "odd_doublings", "mistoned"):
+                each = each > 0
+            elif name == "theme":
+                each = each[[bool(title) for _, title in rows]]
+            if name != "parallelism" or height == 8:
+                found[name] += each.tolist()
+    return {name: sum(values) / len(values) for name, values in found.items() if values}
+
+
+def describe(
+    texts: list[str], forms: list[str], quotations: Quotations, titles: list[str] | None = None
+) -> dict[str, float]:
+    """Form, variety and originality of poems, and what readers notice."""
     poems = [split_lines(text) for text in texts]
     figures = {"poems": len(texts)} | rules_kept(texts, forms)
     figures |= {f"distinct_{n}": distinct(poems, n) for n in (1, 2, 4)}
-    return figures | {"repeated": repeated(poems)} | quotations.shares(poems)
+    figures |= {"repeated": repeated(poems)} | quotations.shares(poems)
+    whole = [(lines, title) for lines, title in zip(poems, titles or [""] * len(poems)) if lines]
+    return figures | as_read([lines for lines, _ in whole], [title for _, title in whole])
 
 
 def write_poems(poet: TangPoet, per_form: int, forms: list[str] = REGULATED, **options) -> list[Poem]:
@@ -280,6 +306,7 @@ def steering(poet: TangPoet, per_form: int, train: Dataset) -> dict[str, dict[st
         theme, under = theme_characters(train, word)
         told = [poem.text for poem in write_poems(poet, per_form, forms, title=word)]
         result[word] = {
+            "kept": as_read([split_lines(text) for text in told], [word] * len(told))["theme"],
             "told": theme_share(told, theme),
             "plain": theme_share(plain, theme),
             "real": theme_share(train.select(under)["text"], theme),
@@ -316,7 +343,7 @@ def evaluate(
     real = corpus["test"].filter(lambda row: row["form"] in REGULATED)
     real_loss = score(poet.model, poet.tokenizer, encode(real, poet.tokenizer), ("form",))["loss"]
     # Variety is less where there is more text, so it is that of as many poems as are written.
-    few = [text for form in REGULATED for text in evenly([r["text"] for r in real if r["form"] == form], per_form)]
+    few = [row for form in REGULATED for row in evenly([row for row in real if row["form"] == form], per_form)]
     figures = {
         "cell": poet.cell,
         "parameters": poet.model.num_parameters(),
@@ -328,8 +355,9 @@ def evaluate(
         "written_alone": written_alone(poet, per_form, quotations),
         "written_free": written(poet, per_form, quotations),
         "written_regulated": written(poet, per_form, quotations, regulated=True),
-        "real_test_poems": describe(few, [classify(split_lines(text)).name for text in few], quotations)
+        "real_test_poems": describe(*([row[name] for row in few] for name in ("text", "form")), quotations)
         | rules_kept(list(real["text"]), list(real["form"]))
+        | as_read(list(real["lines"]), list(real["title"]))
         | quotations.shares([split_lines(text) for text in real["text"]])
         | {"loss": real_loss},
         "steering": steering(poet, per_form, corpus["train"]),
@@ -368,6 +396,7 @@ ROWS = (
     ("  by chance, of two", "naming", "pairs_chance"),
     *((f"theme of {word}: titled", "steering", word, "told") for word in THEMES),
     *((f"  untitled, {word}", "steering", word, "plain") for word in THEMES),
+    *((f"  theme kept, {word}", "steering", word, "kept") for word in THEMES),
     ("model alone: form kept", "written_alone", "form_kept"),
     *(
         (f"{name}: {label}", part, key)
@@ -383,6 +412,15 @@ ROWS = (
             ("lines quoted", "lines_quoted"),
             ("runs of five quoted", "runs_quoted"),
             ("nats a character", "loss"),
+            ("stock words a poem", "stock_words"),
+            ("commonness of words", "commonness"),
+            ("season or hour contradicted", "contradictions"),
+            ("odd doublings", "odd_doublings"),
+            ("words with a wrong tone", "mistoned"),
+            ("coherence", "coherence"),
+            ("middle couplets parallel", "parallelism"),
+            ("last couplet closing", "closing"),
+            ("theme of the title", "theme"),
         )
     ),
 )

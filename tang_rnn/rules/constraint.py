@@ -275,6 +275,12 @@ class VerseConstraint(LogitsProcessor):
             start = start + told
         return start
 
+    def between_lines(self, progress: Progress) -> torch.BoolTensor:
+        """Whether a row has just ended a line and another is to come, its form setting how long they are: (B,)."""
+        vocabulary, last = self.vocabulary, progress.last
+        mark = last.eq(vocabulary.comma) | last.eq(vocabulary.stop)
+        return mark & ~self.free[progress.plan] & progress.slot[:, Slot.KIND].ne(END_ONLY)
+
     # -- what may come ------------------------------------------------------------------------------------------------
 
     def mask(self, progress: Progress) -> torch.BoolTensor:
@@ -334,10 +340,11 @@ class VerseConstraint(LogitsProcessor):
         unused, used = self.vocabulary.unused, []
         if self.no_repeat:
             recent = progress.recent
-            doubled = recent[:, -1].eq(recent[:, -2])  # 处 may follow 处, but not 处处
+            doubled = recent[:, -1].eq(recent[:, -2])  # 处 may follow 处, but not 处处, and 衣 not 衣
             if not self.one_window:
                 ago = torch.arange(recent.shape[1], 0, -1, device=self.device)
                 recent = recent.masked_fill(ago > self.windows[progress.plan][:, None], unused)
+            doubled |= ~self.vocabulary.doubled[recent[:, -1]]
             used += [recent[:, :-1], recent[:, -1:].masked_fill(~doubled[:, None], unused)]
         if self.line_ends:
             used.append(progress.ends.masked_fill(progress.slot[:, Slot.ENDS, None].eq(0), unused))

@@ -9,6 +9,7 @@ import torch
 
 from ..faults import Fault
 from ..verse import COMMA, EITHER, LEVEL, OBLIQUE, PINGSHUI, STOP, UNKNOWN, RhymeBook
+from ..verse.usage import usage
 
 # What may stand in a slot; the numbers index the masks of a vocabulary.
 CHARACTER, COMMA_ONLY, STOP_ONLY, END_ONLY, CHARACTER_OR_END, CHARACTER_OR_MARK, MARK_ONLY = range(7)
@@ -73,6 +74,7 @@ class Vocabulary:
         groups: (W,) bit g is set if the character rhymes in level group g; to write by.
         read_groups: (W,) likewise to read by.
         group_sizes: how many characters there are to write by in each level group.
+        doubled: (W,) bool, characters that may stand doubled (叠字), since real poems have them so.
         plans: of rules for these tokens, kept by :meth:`Plan.of`; here, so that they go when the vocabulary goes.
 
     Raises:
@@ -121,6 +123,8 @@ class Vocabulary:
         )
         bits = self.groups[:, None] >> torch.arange(len(book.level_groups)) & 1
         self.group_sizes = bits.sum(0).tolist()
+        allowed = usage().doubled
+        self.doubled = torch.tensor([char in allowed for char in characters])
         self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
 
     def sound(self, char: str) -> Sound:

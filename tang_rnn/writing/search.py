@@ -6,20 +6,25 @@ Shapes in the comments: B rows, T time steps, V vocab_size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from ..recurrence import Recurrence, select
-from ..rules import VerseConstraint
+from ..rules import Progress, VerseConstraint
 from .sampling import Sampling
 
 if TYPE_CHECKING:
     from ..modeling_tang_rnn import TangRNNForCausalLM
 
 LARGEST_BATCH = 256  # rows written at once
+SURVIVORS = 4  # of a poem's candidates that are gone on with when a line is over
+
+#: Says how good unfinished candidates are: of each row the poem's number, its tokens, and the logarithm of their
+#: probability; the greater the better.
+Rank = Callable[[list[int], list[list[int]], list[float]], Sequence[float]]
 
 
 def pad(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> dict[str, torch.Tensor]:
@@ -53,6 +58,8 @@ class Search:
         prompts: of each poem, the ids that are read before the first is written.
         seeds: of each poem; a row draws the same whatever stands beside it.
         candidates: rows for each poem.
+        rank: where it is given, the search goes by lines: whenever all candidates of a poem whose form sets the lines
+            have written one, the best are gone on with, several ways each, and the others given up.
 
     Attributes:
         rows: once it is finished, of each row the tokens without the end, and the logarithm of their probability and
@@ -67,7 +74,9 @@ class Search:
         seeds: Sequence[int],
         sampling: Sampling,
         candidates: int = 1,
+        rank: Rank | None = None,
     ):
+        self.rank = rank
         self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
         self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
         self.rows: list[tuple[list[int], float]] = []
@@ -111,7 +120,40 @@ class Search:
             state, progress = recurrence.step(token, state), constraint.advance(progress, token)
             if penalty:
                 ids = torch.cat([ids, token[:, None]], 1)
+            parents = self._parents(rows, progress, written[:, : step + 1], log_probs)
+            if parents is not None:
+                state, progress, ids = select(state, parents), progress.select(parents), ids[parents]
+                written[rows], log_probs[rows] = written[rows[parents]], log_probs[rows[parents]]
         self.rows = [(row[: row.index(end)], log_prob) for row, log_prob in zip(written.tolist(), log_probs.tolist())]
+
+    def _parents(
+        self,
+        rows: torch.Tensor,
+        progress: Progress,
+        written: torch.Tensor,
+        log_probs: torch.Tensor,
+    ) -> torch.Tensor | None:
+        """Whose place in the batch each row takes over, (B,), where lines are over; None where all go on as they are.
+
+        Random numbers stay with their rows, so that those who go on from one beginning part.
+        """
+        candidates = self.candidates
+        if self.rank is None or candidates <= SURVIVORS:
+            return None
+        over = self.constraint.between_lines(progress)
+        if not bool(over.any()):
+            return None
+        poems, parents = rows // candidates, torch.arange(len(rows), device=rows.device)
+        due = [poem for poem in poems[over].unique().tolist() if int((over & poems.eq(poem)).sum()) == candidates]
+        places = [poems.eq(poem).nonzero()[:, 0] for poem in due]
+        if not due:
+            return None
+        ranked = rows[torch.cat(places)]
+        scores = self.rank((ranked // candidates).tolist(), written[ranked].tolist(), log_probs[ranked].tolist())
+        for first, place in zip(range(0, len(scores), candidates), places):
+            best = sorted(range(candidates), key=lambda number: -scores[first + number])[:SURVIVORS]
+            parents[place] = place[torch.tensor([best[number % SURVIVORS] for number in range(candidates)])]
+        return parents
 
     def finish(self) -> list[list[tuple[list[int], float]]]:
         """Writes to the end; for each poem its candidates, as in `rows`."""

@@ -1,0 +1,137 @@
+"""What usage allows beyond the rules: which characters are doubled, which words shun each other, how a word is read.
+
+Two lists counted from the training poems (``python -m training.associations``), and what they and the rhyme book say
+of a poem:
+
+- doublings (叠字) that real verse has: 处处, 萧萧, but no 衣衣;
+- words of season and hour that keep out of each other's poems: 秋 and 东风, 夜 and 落日;
+- two-tone characters by the word they stand in: 相思 is level, 离思 is not. A rhyme book gives a character its tones,
+  only the word says which.
+
+Standard library alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from .forms import classify
+from .patterns import patterns
+from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, RhymeBook
+
+TABLE = Path(__file__).parent / "data" / "usage.tsv"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The two lists.
+
+    Attributes:
+        doubled: characters that stand doubled in real verse.
+        contrary: for two words, how much rarer they are in one quatrain than chance would have it: the natural
+            logarithm of expected over found.
+    """
+
+    doubled: frozenset[str]
+    contrary: dict[tuple[str, str], float]
+
+    @classmethod
+    def load(cls, path: Path = TABLE) -> Usage:
+        """The lists in a file of :meth:`write`.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        doubled, contrary = "", {}
+        for row in path.read_text(encoding="utf-8").splitlines():
+            kind, *fields = row.split("\t")
+            if kind == "doubled":
+                doubled += fields[0]
+            elif kind == "contrary":
+                contrary[fields[0], fields[1]] = float(fields[2])
+        return cls(frozenset(doubled), contrary)
+
+    def write(self, path: Path) -> None:
+        """Makes the file."""
+        rows = ["doubled\t" + "".join(sorted(self.doubled))]
+        rows += [f"contrary\t{one}\t{other}\t{price:.2f}" for (one, other), price in sorted(self.contrary.items())]
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    @cached_property
+    def markers(self) -> frozenset[str]:
+        """The words of season and hour."""
+        return frozenset(word for pair in self.contrary for word in pair)
+
+    def odd_doublings(self, lines: Sequence[str]) -> list[str]:
+        """The characters doubled within a line that real verse does not double."""
+        return [a for line in lines for a, b in zip(line, line[1:]) if a == b and a not in self.doubled]
+
+    def contradictions(self, lines: Sequence[str]) -> list[tuple[str, str]]:
+        """The pairs of words that shun each other, but stand in one poem."""
+        text = " ".join(lines)
+        here = {word for word in self.markers if word in text}
+        if len(here) < 2:
+            return []
+        return [pair for pair in self.contrary if here.issuperset(pair)]
+
+
+@cache
+def usage() -> Usage:
+    """The lists that ship; read at the first call."""
+    return Usage.load()
+
+
+@cache
+def word_places(length: int) -> tuple[tuple[int, int], ...]:
+    """Where words of two characters stand in a line of 5 or 7: before each caesura, and either pair of the last 3."""
+    pairs = length - 3
+    return (*((place, place + 1) for place in range(0, pairs, 2)), (pairs, pairs + 1), (pairs + 1, pairs + 2))
+
+
+def words(line: str) -> list[str]:
+    """What may be words of two characters in a line of 5 or 7; of another length none."""
+    return [line[first : last + 1] for first, last in word_places(len(line))] if len(line) in (5, 7) else []
+
+
+def mistoned(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> list[tuple[str, int, str]]:
+    """Words with a two-tone character where the pattern asks for the tone that poets do not give it in that word.
+
+    The word, the line from 1, and the tone asked for. Only of 绝句 and 律诗 that keep to a pattern but for a place in
+    every other line, and of lines that keep it whole; none by a book whose words decide.
+    """
+    words = [(number, *found) for number, line in enumerate(lines) for found in book.usual(line)]
+    form = classify(lines)
+    if not words or not form.regulated:
+        return []
+    heard, length = "".join(book.tone(char) for line in lines for char in line), form.line_length
+    level, oblique = _bits(heard)
+    # Of each pattern the places that the poem has otherwise, a bit each, and its tones.
+    misfits = [(level & its_oblique | oblique & its_level, row) for row, its_level, its_oblique in _formulas(form.name)]
+    wrong, nearest = min(misfits, key=lambda found: found[0].bit_count())
+    if wrong.bit_count() > len(lines) // 2:
+        return []
+    wrong = f"{wrong:0{len(heard)}b}"
+    return [
+        (word, number + 1, nearest[at])
+        for number, place, word, tone in words
+        if "1" not in wrong[number * length : (number + 1) * length]
+        if heard[at := number * length + place - 1] == EITHER and nearest[at] not in (EITHER, tone)
+    ]
+
+
+def _bits(tones: str) -> tuple[int, int]:
+    """The places of level and of oblique tones, a bit each, the first the highest."""
+    return tuple(int("".join("01"[tone == wanted] for tone in tones), 2) for wanted in (LEVEL, OBLIQUE))
+
+
+@cache
+def _formulas(form: str) -> list[tuple[str, int, int]]:
+    """For each pattern of a form its tones in one row, and the places of its level and its oblique ones."""
+    rows = ["".join(pattern.formulas) for pattern in patterns(form)]
+    return [(row, *_bits(row)) for row in rows]
+
+
+__all__ = ["TABLE", "Usage", "mistoned", "usage", "word_places", "words"]

@@ -1,0 +1,207 @@
+"""Which of several candidates is chosen, and by what: measures that tell real verse from what only looks like it."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tang_rnn import TangPoet
+from tang_rnn.verse import PINGSHUI, get_book, split_lines
+from tang_rnn.verse.associations import TABLE, Associations, associations
+from tang_rnn.verse.measures import MEASURES, measure
+from tang_rnn.verse.usage import mistoned, usage
+from tang_rnn.writing import search
+from tang_rnn.writing.poem import Poem
+from tang_rnn.writing.ranking import WEIGHTS, rank
+from training.associations import main as build
+from training.corpus import HERE
+
+
+@pytest.fixture(scope="module")
+def poet() -> TangPoet:
+    return TangPoet.from_pretrained("lstm")
+
+
+@pytest.fixture(scope="module")
+def unseen() -> list[dict]:
+    """Poems that the tables were not counted from."""
+    return pq.read_table(HERE / "validation.parquet").to_pylist() + pq.read_table(HERE / "test.parquet").to_pylist()
+
+
+def of_form(rows: list[dict], form: str) -> list[list[str]]:
+    return [row["lines"] for row in rows if row["form"] == form]
+
+
+# -- the measures, on poems they were not counted from ---------------------------------------------------
+
+
+def test_a_poem_coheres_more_than_one_with_anothers_last_couplet(unseen):
+    poems = of_form(unseen, "七绝")
+    mixed = [[*one[:2], *other[2:]] for one, other in zip(poems, poems[1:] + poems[:1])]
+    better = measure(poems)["coherence"] > measure(mixed)["coherence"]
+    assert better.mean() > 0.6, "0.5 would be chance"
+
+
+@pytest.mark.parametrize("form", ["五律", "七律"])
+def test_middle_couplets_are_parallel_and_strangers_are_not(unseen, form):
+    poems = of_form(unseen, form)
+    moved = [[*lines[:3], other[3], lines[4], other[5], *lines[6:]] for lines, other in zip(poems, poems[1:])]
+    real, strangers = measure(poems[:-1])["parallelism"], measure(moved)["parallelism"]
+    assert (real > strangers).mean() > 0.9
+    assert real.mean() > 0.4 > 0.1 > strangers.mean()
+
+
+def test_last_couplets_close(unseen):
+    poems = of_form(unseen, "五律")
+    first = [[*lines[2:], *lines[:2]] for lines in poems]
+    assert (measure(poems)["closing"] > measure(first)["closing"]).mean() > 0.75
+
+
+def test_poems_keep_to_their_titles(unseen):
+    rows = [row for row in unseen if row["form"] == "七律" and row["title"]]
+    poems, titles = [row["lines"] for row in rows], [row["title"] for row in rows]
+    own, other = measure(poems, titles)["theme"], measure(poems, titles[1:] + titles[:1])["theme"]
+    assert (own > other).mean() > 0.75
+    assert not measure(poems)["theme"].any(), "without a title there is no theme to keep"
+
+
+def test_stock_words_are_common_words():
+    stock = associations().stock_words
+    assert len(set(stock)) == 10 and {"何处", "不知", "万里"} <= set(stock)
+    full, fresh = measure([["不知何处是天涯"] * 4, ["葡萄美酒夜光杯"] * 4])["stock_words"]
+    assert full >= 8 and fresh == 0
+
+
+def test_words_of_two_seasons_contradict_each_other():
+    found = measure([["春风又绿江南岸", "秋霜落叶满前溪"], ["春风又绿江南岸", "芳草萋萋满目青"]])["contradictions"]
+    assert found[0] >= 1 and found[1] == 0
+    assert usage().contradictions(["落日照大旗", "夜深千帐灯"]) == [("落日", "夜")]
+
+
+def test_doublings_are_those_of_real_verse():
+    assert measure([["处处闻啼鸟"], ["衣衣闻啼鸟"]])["odd_doublings"].tolist() == [0, 1]
+    assert usage().odd_doublings(["春眠不觉", "觉晓"]) == [], "only within a line"
+
+
+def test_a_word_has_the_tone_that_poets_give_it():
+    assert mistoned(["红豆生南国", "春来发几枝", "愿君多采撷", "此物最相思"]) == []
+    assert mistoned(["白日依山尽", "黄河入海流", "欲穷千里目", "相思一层楼"]) == [("相思", 4, "仄")]
+    assert mistoned(["君不见", "相思一层楼"]) == [], "without a pattern nothing is asked for"
+
+
+@pytest.mark.parametrize("name", ["contradictions", "odd_doublings", "mistoned"])
+def test_real_poems_seldom_have_faults(unseen, name):
+    assert (measure(of_form(unseen, "七绝"))[name] > 0).mean() < 0.06
+
+
+def test_a_poem_is_measured_alike_whatever_stands_beside_it(unseen):
+    poems, alone = of_form(unseen, "五律")[:5], {}
+    together = measure(poems)
+    for number, lines in enumerate(poems):
+        alone = measure([lines])
+        assert list(alone) == list(MEASURES)
+        for name in MEASURES:
+            assert alone[name][0] == pytest.approx(together[name][number], abs=1e-5), name
+
+
+@pytest.mark.parametrize("lines", [["㐂𠮷々"], ["春"], ["君不见", "黄河之水天上来"], ["白日依山尽", "", "黄"]])
+def test_any_text_can_be_measured(lines):
+    """Unfinished, of mixed lines, of characters no table has."""
+    assert all(np.isfinite(values).all() for values in measure([lines], "㐂").values())
+
+
+# -- the tables ---------------------------------------------------
+
+
+def test_tables_are_counted_and_read_again(tmp_path, unseen, capsys):
+    pq.write_table(pa.Table.from_pylist(unseen[:300]), tmp_path / "train.parquet")
+    assert build(["--corpus", str(tmp_path), "--out", str(tmp_path)]) == 0
+    read = Associations(tmp_path / TABLE.name)
+    assert read.index.keys() <= {char for row in unseen[:300] for char in row["text"]}
+    assert np.isfinite(read.coherence(read.indices([row["lines"] for row in unseen[:9]]))).all()
+    assert build(["--corpus", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    (tmp_path / "broken").write_bytes(b"{}")
+    with pytest.raises(ValueError, match="training.associations"):
+        Associations(tmp_path / "broken")
+
+
+def test_the_tables_are_small():
+    assert TABLE.stat().st_size < 800 * 1024
+
+
+# -- the choice ---------------------------------------------------
+
+
+def poems(*texts: str, each: float | tuple[float, ...] = -3.0) -> list[Poem]:
+    """So many poems, with the log probability a character of each."""
+    values = [each] * len(texts) if isinstance(each, float) else each
+    return [
+        Poem(text=text, opening="", form="七绝", cell="lstm", seed=0, log_prob=value, characters=1)
+        for text, value in zip(texts, values)
+    ]
+
+
+def test_of_two_equally_likely_the_one_without_stock_words_is_chosen():
+    fresh, stock = "葡萄美酒夜光新，欲饮琵琶马上新。", "不知何处是天新，万里无人见月新。"
+    scores = rank(poems(fresh, stock))
+    assert scores[0] > scores[1]
+    scores = rank(poems(fresh, stock, each=(-5.0, -3.0)))
+    assert scores[0] < scores[1], "but a poem the model cannot believe in is no better for it"
+
+
+def test_of_two_equally_likely_the_one_that_does_not_contradict_itself_is_chosen():
+    scores = rank(poems("秋霜满地客衣单，鸿雁南飞夜更寒。", "春霜满地客衣单，东风南飞夜更寒。"))
+    assert scores[0] > scores[1]
+
+
+def test_a_quotation_is_chosen_only_among_quotations():
+    scores = rank(poems("白日依山近，", "白日依山尽，", "白日依山尽，黄河入海流。", each=(-9.0, -1.0, -0.1)))
+    assert scores[0] > scores[1] > scores[2]
+
+
+def test_the_tones_of_words_count_where_the_poem_is_written_by_them():
+    """By a book of today the words decide how a character is read, and none is asked for otherwise."""
+    good, bad = "白日依山近，黄河入海留。欲知千里目，更上一层楼。", "白日依山近，黄河入海留。欲知千里目，相思一层楼。"
+    by_old, by_new = (rank(poems(good, bad), book=book) for book in (PINGSHUI, get_book("新韵")))
+    assert by_new[1] - by_new[0] == pytest.approx(by_old[1] - by_old[0] - WEIGHTS["mistoned"])
+
+
+def test_the_chosen_ranks_above_one_drawn(poet):
+    one = [poet.write("春", form="五绝", regulated=True, seed=seed, candidates=1) for seed in range(12)]
+    best = [poet.write("春", form="五绝", regulated=True, seed=seed) for seed in range(12)]
+    assert rank(best).mean() > rank(one).mean() + 0.2
+
+
+def test_a_search_by_lines_gives_a_seed_its_poem_whatever_stands_beside_it(poet):
+    """Poems of other lengths and openings end their lines at other steps."""
+    options = dict(form="七绝", regulated=True, candidates=8)
+    together = poet.write(["春", "秋风起", "", "白日依山"], seed=3, **options)
+    alone = [poet.write(opening, seed=3, **options) for opening in ("春", "秋风起", "", "白日依山")]
+    assert [poem.text for poem in together] == [poem.text for poem in alone]
+    for poem in together:
+        assert poem.prosody.ok
+        log_prob, characters = poet.score(poem.text, poet.tokenizer.context("<七绝>", "", ""), len(poem.opening))
+        assert (poem.log_prob, poem.characters) == (pytest.approx(log_prob, abs=1e-2), characters)
+
+
+def test_the_best_beginnings_are_gone_on_with(poet, monkeypatch):
+    """With a rank that knows only one thing, the poem has it in every line."""
+
+    def wanted(poems, *_, **__):
+        return np.array([sum(line[-1] < "成" for line in poem.lines) for poem in poems], dtype=float)
+
+    monkeypatch.setattr("tang_rnn.poet.rank", wanted)
+    by_lines = poet.write(["春", "秋", "山"], form="五律", seed=1, candidates=12)
+    monkeypatch.setattr(search, "SURVIVORS", 12)  # nobody is given up, so only whole poems are chosen from
+    whole = poet.write(["春", "秋", "山"], form="五律", seed=1, candidates=12)
+    assert wanted(by_lines).sum() > wanted(whole).sum()
+    assert all(len(split_lines(poem.text)) == 8 for poem in by_lines)
+
+
+def test_no_doubling_is_written_that_real_verse_does_not_have(poet):
+    poems = poet.write(["寒", "山", "僧"], form="五律", count=12, seed=0, temperature=1.5, top_k=0, top_p=1.0)
+    assert not any(usage().odd_doublings(poem.lines) for poem in poems)

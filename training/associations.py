@@ -1,0 +1,209 @@
+"""Counts what goes with what in the training poems: ``python -m training.associations``.
+
+Writes verse/data/usage.tsv (:mod:`tang_rnn.verse.usage`) and verse/data/associations.safetensors
+(:mod:`tang_rnn.verse.associations`), by which poems are ranked and measured. Only the training split is read, so that
+the measures can be tried on poems they were not counted from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tang_rnn.verse import associations, usage
+from tang_rnn.verse.associations import Associations
+from tang_rnn.verse.usage import Usage, words
+
+from .corpus import HERE
+
+Poems = list[list[str]]  # lines
+
+DOUBLED = 3  # times that a doubling must stand in the poems
+CONTRARY = 0.5  # the least price of two words that shun each other: rarer together than chance by a factor e^-0.5
+EXPECTED = 4  # poems in which two words would stand by chance, for their rarity to say something
+# Words that name a season or an hour; which of them shun each other is counted.
+SEASON = (
+    "春 夏 秋 冬 东风 西风 北风 春风 秋风 桃 杏 梨花 柳 柳絮 杨花 莺 燕 落花 芳草 寒食 清明 荷 莲 芙蓉 榴 蝉 暑 热 麦 "
+    "萤 菊 雁 砧 蛩 霜 露 红叶 黄叶 落叶 木叶 摇落 重阳 雪 冰 腊 梅 寒"
+)
+HOUR = (
+    "晓 曙 晨 朝 初日 日出 鸡鸣 白日 午 昼 晚 暮 日暮 夕阳 斜阳 残阳 落日 斜日 落晖 黄昏 夜 宵 月 明月 残月 星 灯 梦 "
+    "三更"
+)
+CHARACTERS = 4096  # of the tables, the most frequent
+REACH = 7  # lines between which characters are taken to stand together
+RARE = 1e-4  # below this share of all, a character weighs no less in the thin matrices
+COMMON = 40  # times that a word of two characters must stand in the poems to be called common
+
+
+def doublings(poems: Poems) -> frozenset[str]:
+    """Characters that stand doubled within lines often enough to be a habit."""
+    counts = Counter(a for lines in poems for line in lines for a, b in zip(line, line[1:]) if a == b)
+    return frozenset(char for char, count in counts.items() if count >= DOUBLED)
+
+
+def contrary(quatrains: Poems) -> dict[tuple[str, str], float]:
+    """The words of season, and those of hour, that are rarer in one quatrain than chance would have it."""
+    texts, found = [" ".join(lines) for lines in quatrains], {}
+    for kind in (SEASON.split(), HOUR.split()):
+        has = np.array([[word in text for text in texts] for word in kind], dtype=np.float32)  # (words, quatrains)
+        both, alone = has @ has.T, has.sum(1)
+        for i, one in enumerate(kind):
+            for j, other in enumerate(kind[:i]):
+                chance = alone[i] * alone[j] / len(texts)
+                price = math.log((chance + 1) / (both[i, j] + 1))
+                if chance >= EXPECTED and price >= CONTRARY and one not in other and other not in one:
+                    found[other, one] = price
+    return found
+
+
+# -- tables of pairs of characters ------------------------------------------------------------------------------------
+
+
+def numbered(poems: Poems, index: dict[str, int]) -> list[list[np.ndarray]]:
+    """The different characters of each line as numbers, those of the tables."""
+    return [[np.array(sorted({index[c] for c in line if c in index}), dtype=np.int64) for line in p] for p in poems]
+
+
+def count_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]], size: int) -> np.ndarray:
+    """How often each of the first stands with each of the second: (size, size)."""
+    counts, keys, held = np.zeros(size * size, dtype=np.float32), [], 0
+
+    def add() -> None:
+        found, often = np.unique(np.concatenate(keys), return_counts=True)
+        counts[found] += often
+
+    for one, other in pairs:
+        keys.append((one[:, None] * size + other).ravel())
+        held += keys[-1].size
+        if held > 1 << 22:
+            add()
+            keys, held = [], 0
+    if keys:
+        add()
+    return counts.reshape(size, size)
+
+
+def information(counts: np.ndarray, prior: float, normalised: bool = False) -> np.ndarray:
+    """Pointwise mutual information of rows and columns, drawn to 0 by `prior` pairs as by chance; normalised: Bouma."""
+    total = counts.sum()
+    chance = np.outer(counts.sum(1), counts.sum(0)) / total
+    values = np.log((counts + prior) / (chance + prior))
+    return values / -np.log((counts + 1) / total) if normalised else values
+
+
+def factors(values: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best symmetric approximation of a symmetric matrix: (V, V) -> (V, rank) and the sign of each column."""
+    eigenvalues, vectors = np.linalg.eigh(values)
+    largest = np.abs(eigenvalues).argsort()[::-1][:rank]
+    return vectors[:, largest] * np.sqrt(np.abs(eigenvalues[largest])), np.sign(eigenvalues[largest])
+
+
+def thin(values: np.ndarray, frequency: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`factors` that are nearest where both characters are frequent; frequency (V,)."""
+    weight = np.maximum(frequency, RARE) ** 0.25
+    matrix, sign = factors(values * np.outer(weight, weight), rank)
+    return matrix / weight[:, None], sign
+
+
+def thin_pair(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two thin matrices whose product is near to values that are not symmetric: (V, V) -> (V, rank) twice."""
+    left, right = (np.maximum(each, RARE) ** 0.25 for each in (rows, columns))
+    weighted = values * np.outer(left, right)
+    eigenvalues, vectors = np.linalg.eigh(weighted.T @ weighted)
+    vectors, size = vectors[:, ::-1][:, :rank], np.sqrt(np.sqrt(eigenvalues[::-1][:rank].clip(0)))
+    return weighted @ vectors / size / left[:, None], vectors * size / right[:, None]
+
+
+def is_octave(lines: list[str]) -> bool:
+    return len(lines) == 8 and {len(line) for line in lines} in ({5}, {7})
+
+
+def coherence(poems: list[list[np.ndarray]], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which characters stand in different lines of one poem."""
+    near = ((p[i], np.concatenate(p[i + 1 : i + 1 + REACH])) for p in poems for i in range(len(p) - 1))
+    counts = count_pairs(near, size)
+    counts += counts.T
+    np.fill_diagonal(counts, 0)
+    values = information(counts, 5, normalised=True)
+    np.fill_diagonal(values, 0)
+    return thin(values, counts.sum(1) / counts.sum(), 64)
+
+
+def parallel(octaves: Poems, index: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Which characters stand in the same place of the lines of a middle couplet."""
+    couplets = [lines[first : first + 2] for lines in octaves for first in (2, 4)]
+    pairs = [(a, b) for one, other in couplets for a, b in zip(one, other) if a in index and b in index]
+    counts = count_pairs(((np.array([index[a]]), np.array([index[b]])) for a, b in pairs), len(index))
+    counts += counts.T
+    return thin(information(counts, 0.2), counts.sum(1) / counts.sum(), 32)
+
+
+def titles_and_bodies(titles: Sequence[str], poems: Poems, index: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Which characters stand in poems under titles with which."""
+    told = numbered([[title, "".join(lines[: REACH + 1])] for title, lines in zip(titles, poems) if title], index)
+    counts = count_pairs(told, len(index))
+    return thin_pair(information(counts, 3), counts.sum(1) / counts.sum(), counts.sum(0) / counts.sum(), 32)
+
+
+def frequencies(poems: Poems, index: dict[str, int]) -> dict[str, float]:
+    """The common words of two characters of lines of 5 and 7: the logarithm of how often they stand, over COMMON."""
+    counts = Counter(word for lines in poems for line in lines for word in words(line))
+    return {
+        word: math.log(count / COMMON)
+        for word, count in sorted(counts.items())
+        if count > COMMON and set(word) <= index.keys()
+    }
+
+
+def last_couplets(poems: Poems, index: dict[str, int]) -> np.ndarray:
+    """For each character how much more often it stands in last couplets than in others, as a logarithm: (V,)."""
+    last, others = np.zeros(len(index)), np.zeros(len(index))
+    for lines in poems:
+        for counts, part in ((last, lines[-2:]), (others, lines[:-2])):
+            np.add.at(counts, [index[char] for line in part for char in line if char in index], 1)
+    expected = (last + others) * last.sum() / (last.sum() + others.sum())
+    return np.log((last + 4) / (expected + 4)) - np.log((others + 4) / (last + others - expected + 4))
+
+
+def build(poems: Poems, titles: Sequence[str], table: Path, list_: Path) -> None:
+    """Counts everything and writes both files."""
+    regulated = [lines for lines in poems if len(lines) in (4, 8) and {len(line) for line in lines} in ({5}, {7})]
+    quatrains = [lines for lines in regulated if len(lines) == 4]
+    Usage(doublings(poems), contrary(quatrains)).write(list_)
+    counts = Counter(char for lines in poems for line in lines for char in line)
+    characters = [char for char, _ in sorted(counts.items(), key=lambda found: (-found[1], found[0]))[:CHARACTERS]]
+    index = {char: number for number, char in enumerate(characters)}
+    matrices, signs = {}, {}
+    matrices["coherence"], signs["coherence"] = coherence(numbered(poems, index), len(index))
+    matrices["parallel"], signs["parallel"] = parallel([p for p in regulated if len(p) == 8], index)
+    matrices["title"], matrices["titled"] = titles_and_bodies(titles, poems, index)
+    Associations.write(table, characters, matrices, signs, frequencies(poems, index), last_couplets(regulated, index))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.associations", description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, default=HERE, help="the folder of the dataset")
+    parser.add_argument("--out", type=Path, default=associations.TABLE.parent, help="the folder to write to")
+    options = parser.parse_args(argv)
+    path = options.corpus / "train.parquet"
+    if not path.is_file():
+        print(f"training.associations: there is no {path}: python -m training.corpus", file=sys.stderr)
+        return 2
+    rows = pq.read_table(path, columns=["lines", "title"]).to_pydict()
+    files = [options.out / module.TABLE.name for module in (associations, usage)]
+    build(rows["lines"], rows["title"], *files)
+    for file in files:
+        print(f"{file}: {file.stat().st_size / 1024:.0f} KiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""Which of two settings writes better, by reading without knowing: ``python -m training.reading``.
+
+``draw`` puts poems of two settings side by side on a page, pair by pair, in an order that only the key beside it knows;
+whoever reads writes a, b or = behind each answer; ``count`` says who won, and how sure that is::
+
+    python -m training.reading draw lstm gru --form 七绝 --pairs 24 --page runs/reading/cells.txt
+    python -m training.reading draw lstm,candidates=1 lstm --page runs/reading/choice.txt
+    python -m training.reading draw real lstm --page runs/reading/real.txt
+    python -m training.reading count runs/reading/*.txt
+
+A setting is a checkpoint with options of ``TangPoet.write``; a file of poems, such as ``tang-rnn write --json`` prints;
+or ``real``, test poems of poets too minor for a token of their own. Poems of a pair begin with the same character.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tang_rnn import TangPoet
+from tang_rnn.faults import Fault
+from tang_rnn.files import read_json, written_whole
+
+from .data import load_corpus
+from .errors import CorpusError
+from .evaluate import OPENINGS
+
+ANSWERS = {"a": 0, "b": 1, "=": None}
+
+
+class ReadingError(Exception):
+    """What the user can put right. Printed as one line."""
+
+
+def options_of(text: str) -> dict:
+    """``candidates=8,regulated=true`` as arguments: numbers and truth values as JSON has them, all else as it stands.
+
+    Raises:
+        ReadingError: a part without a name or a value.
+    """
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not (name and equals and value):
+            raise ReadingError(f"{part!r} is no option: write it as name=value, such as candidates=8")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def real_poems(form: str, corpus: str, known: set[str]) -> list[str]:
+    """Test poems of a form whose poets are not among those known."""
+    rows = load_corpus(corpus)["test"].filter(lambda row: row["form"] == form and row["poet"] not in known)
+    return list(rows["text"])
+
+
+def poems_of_file(path: Path, form: str) -> list[str]:
+    """The poems of a form in a file of JSON objects, one a line, with the keys text and form."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [row["text"] for row in rows if row.get("form", form) == form]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise ReadingError(f"{path} is no file of poems such as tang-rnn write --json prints") from None
+
+
+def written(setting: str, form: str, openings: list[str], seed: int) -> list[str]:
+    """A poem of a checkpoint on each opening, by seeds one after the other."""
+    name, _, options = setting.partition(",")
+    poet, asked = TangPoet.from_pretrained(name), {"regulated": True} | options_of(options)
+    try:
+        return [poet.write(opening, form=form, seed=seed + n, **asked).text for n, opening in enumerate(openings)]
+    except TypeError as error:
+        raise ReadingError(f"{setting}: {error}") from None
+
+
+def pairs(settings: list[str], form: str, count: int, seed: int, corpus: str) -> list[tuple[str, str]]:
+    """As many pairs of poems, one of each setting, that begin with the same character.
+
+    Raises:
+        ReadingError: poems that are given have too few in common.
+    """
+    given: dict[int, list[str]] = {}
+    for place, setting in enumerate(settings):
+        if setting == "real":
+            given[place] = real_poems(form, corpus, set(TangPoet.from_pretrained().tokenizer.poets))
+        elif Path(setting.partition(",")[0]).is_file():
+            given[place] = poems_of_file(Path(setting), form)
+    rng = random.Random(seed)
+    for texts in given.values():
+        rng.shuffle(texts)
+    if len(given) == 2:
+        found = [
+            (one, other)
+            for first in dict.fromkeys(text[0] for text in given[0])
+            for one, other in zip(*([text for text in given[place] if text[0] == first] for place in (0, 1)))
+        ]
+    else:
+        openings = [text[0] for texts in given.values() for text in texts][:count]
+        openings = openings or [OPENINGS[number % len(OPENINGS)] for number in range(count)]
+        columns = [
+            given[place] if place in given else written(setting, form, openings, seed)
+            for place, setting in enumerate(settings)
+        ]
+        found = list(zip(*columns))
+    if len(found) < count:
+        raise ReadingError(f"there are only {len(found)} pairs of {form} to read, not {count}")
+    rng.shuffle(found)
+    return found[:count]
+
+
+def key_of(page: Path) -> Path:
+    """Where the key of a page lies."""
+    return page.with_suffix(".key.json")
+
+
+def write_page(page: Path, settings: list[str], found: list[tuple[str, str]], seed: int) -> None:
+    """Writes a page to read and its key: for each pair which setting is a.
+
+    Raises:
+        ReadingError: there is such a page, perhaps with answers.
+    """
+    if page.exists():
+        raise ReadingError(f"{page} is there already, perhaps with answers; choose another name")
+    rng = random.Random(f"order {seed}")
+    firsts = [rng.randrange(2) for _ in found]
+    parts = ["Which of the two poems is the better one? Write a or b behind the answer, or = for neither.\n"]
+    for number, (pair, first) in enumerate(zip(found, firsts), 1):
+        shown = [pair[first], pair[1 - first]]
+        poems = "\n".join(f"{name}\n{text.replace('。', '。' + chr(10))}" for name, text in zip("ab", shown))
+        parts.append(f"{number}\n\n{poems}\nanswer {number}: \n")
+    with written_whole(page) as path:
+        path.write_text("\n".join(parts), encoding="utf-8")
+    with written_whole(key_of(page)) as path:
+        path.write_text(json.dumps({"settings": settings, "firsts": firsts}, ensure_ascii=False), encoding="utf-8")
+
+
+def read_page(page: Path) -> tuple[tuple[str, str], Counter]:
+    """The two settings, and how often each won (0, 1) or neither (None), by a page's answers.
+
+    Raises:
+        ReadingError: a page without its key, or with an answer missing or another than a, b or =.
+    """
+    try:
+        key, text = read_json(key_of(page)), page.read_text(encoding="utf-8")
+        one, other = key["settings"]
+        firsts = key["firsts"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ReadingError(f"{page} cannot be counted: {error}") from None
+    answers = dict(re.findall(r"^answer (\d+):[ \t]*(\S*)[ \t]*$", text, re.MULTILINE))
+    result: Counter = Counter()
+    for number, first in enumerate(firsts, 1):
+        answer = answers.get(str(number), "").lower()
+        if answer not in ANSWERS:
+            raise ReadingError(f"{page}: answer {number} is {answer or 'missing'}; write a, b or =")
+        won = ANSWERS[answer]
+        result[None if won is None else first ^ won] += 1
+    return (one, other), result
+
+
+def wilson(wins: int, losses: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927): the true share of wins among pairs that are decided."""
+    n = wins + losses
+    if not n:
+        return 0.0, 1.0
+    share, spread = wins / n, z * math.sqrt(wins * losses / n + z * z / 4) / n
+    middle, width = share + z * z / (2 * n), 1 + z * z / n
+    return (middle - spread) / width, (middle + spread) / width
+
+
+def report(pages: list[Path]) -> Iterator[str]:
+    """A line for each two settings that were read against each other."""
+    totals: dict[tuple[str, str], Counter] = {}
+    for page in pages:
+        settings, result = read_page(page)
+        totals.setdefault(settings, Counter()).update(result)
+    for (one, other), result in totals.items():
+        wins, losses, ties = result[0], result[1], result[None]
+        low, high = wilson(wins, losses)
+        yield (
+            f"{one} beside {other}: {wins} won, {losses} lost, {ties} even; of the decided "
+            f"{100 * wins / max(1, wins + losses):.0f} % won [{100 * low:.0f}, {100 * high:.0f}]"
+        )
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.reading", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    draw = commands.add_parser("draw", help="make a page of pairs")
+    draw.add_argument(
+        "settings", nargs=2, metavar="SETTING", help="checkpoint[,option=value…], a file of poems, or real"
+    )
+    draw.add_argument("--form", default="七绝", help="of the poems (default: 七绝)")
+    draw.add_argument("--pairs", type=int, default=20, help="on the page (default: 20)")
+    draw.add_argument("--seed", type=int, default=0, help="of the first poem, and of the order")
+    draw.add_argument("--page", type=Path, required=True, help="the file to write")
+    draw.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset, for real poems")
+    count = commands.add_parser("count", help="count the answers")
+    count.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.command == "count":
+            print("\n".join(report(arguments.pages)))
+            return 0
+        if arguments.pairs < 1:
+            raise ReadingError("--pairs must be 1 or more")
+        found = pairs(arguments.settings, arguments.form, arguments.pairs, arguments.seed, arguments.corpus)
+        write_page(arguments.page, arguments.settings, found, arguments.seed)
+    except (ReadingError, Fault, CorpusError, OSError) as error:
+        print(f"training.reading: {error}", file=sys.stderr)
+        return 2
+    print(f"{arguments.page}: {len(found)} pairs; then python -m training.reading count {arguments.page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
