@@ -28,9 +28,9 @@ from tang_rnn import TangPoet
 from tang_rnn.faults import Fault
 from tang_rnn.files import read_json, written_whole
 
-from .data import load_corpus
 from .errors import CorpusError
 from .evaluate import OPENINGS
+from .loading import load_corpus
 
 ANSWERS = {"a": 0, "b": 1, "=": None}
 

@@ -1,8 +1,8 @@
 """Which of several candidates is the better poem.
 
-Probability alone chooses quotations, and stock words even more: the ten commonest words of verse stand in the likeliest
-of eight quatrains twice as often as in one simply drawn, and five times as often as in a real one. So a candidate's
-probability is one voice among the measures of :mod:`tang_rnn.verse.measures`, which were counted from real poems.
+Probability alone chooses quotations, and stock words even more: the ten commonest words of verse stand in a quatrain as
+drawn two and a half times, in the likeliest of eight three and a half times as often as in a real one. So a
+candidate's probability is one voice among the measures of :mod:`tang_rnn.verse.measures`, counted from real poems.
 
 What the weights are worth was measured on real, drawn and chosen poems and by reading: training/LOG.md, "Which of
 several".
