@@ -96,7 +96,8 @@ def test_a_replacement_needs_its_character_in_the_vocabulary():
 
 def test_anyone_loads_the_same_tokenizer(tokenizer, tmp_path: Path):
     tokenizer.save_pretrained(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
     for loaded in (AutoTokenizer.from_pretrained(tmp_path), TangTokenizer.from_pretrained(tmp_path)):
         assert loaded.get_vocab() == tokenizer.get_vocab()
         for texts in (["<七绝><杜甫>春曉", "春眠,"], ["白日依山盡"]):
