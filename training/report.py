@@ -81,6 +81,16 @@ ROWS = (
         "written_free.lines_quoted written_regulated.lines_quoted",
     ),
 )
+# What readers notice, of poems under all rules; names of tang_rnn.verse.measures.
+AS_READ = (
+    ("stock words a poem", "每首套语", nats, "stock_words"),
+    ("season or hour contradicted", "时令相违", share, "contradictions"),
+    ("odd doublings", "生造叠字", share, "odd_doublings"),
+    ("a word in a tone it never has", "字音不合其词", share, "mistoned"),
+    ("coherence, a thousandth", "前后呼应（千分之一）", lambda value: nats(1000 * value), "coherence"),
+    ("parallelism of middle couplets", "中二联对仗", nats, "parallelism"),
+    ("marks of an ending", "结句之迹", nats, "closing"),
+)
 SYSTEMS = {
     "report": ("the report's own recipe", "实验报告原法"),
     "book": ("pytorch-book's LSTM", "pytorch-book 的 LSTM"),
@@ -126,7 +136,21 @@ def figures(results: dict[str, dict], language: str) -> str:
             f"poems {tones} keep the tones and {rhyme} the rhyme, their distinct-2 is {variety}, and {lines} of\n"
             "their lines stand in a training poem too."
         )
-    return f"{markdown(rows)}\n\n{note}"
+    return "\n\n".join(filter(None, [markdown(rows), note, as_read(results, language)]))
+
+
+def as_read(results: dict[str, dict], language: str) -> str:
+    """What readers notice in the regulated poems of the cells, beside the same of real ones; empty if unmeasured."""
+    zh = language == "zh"
+    rows = [["守格律之诗" if zh else "regulated poems", *(cell.upper() for cell in results), "真诗" if zh else "real"]]
+    kinds = [result["written_regulated"] for result in results.values()]
+    kinds.append(next(iter(results.values()))["real_test_poems"])
+    for english, chinese, write, name in AS_READ:
+        values = [kind.get(name) for kind in kinds]
+        if any(value is not None for value in values):
+            cells = [MISSING if value is None else write(value) for value in values]
+            rows.append([chinese if zh else english, *cells])
+    return markdown(rows) if len(rows) > 1 else ""
 
 
 def peers(run: dict, language: str) -> str:
