@@ -37,6 +37,6 @@ export default [
   },
   {
     files: ["tests/scripts/**"],
-    languageOptions: { globals: { Blob: "readonly" } },
+    languageOptions: { globals: { Blob: "readonly", URL: "readonly" } },
   },
 ];

@@ -137,7 +137,7 @@ BOOK = _ours("rhyme_book", choices=tuple(verse.RHYME_BOOKS), help="the book that
 POET, TOPIC = _ours("poet", longest=8), _ours("title", longest=MAX_TITLE)
 TEMPERATURE = _ours("temperature", least=0.1, above=None, most=2.0)
 SEED = _ours("seed", most=2**31 - 1)
-OPENING = _ours("opening", longest=14)
+OPENING = _ours("opening", longest=16)  # a couplet of seven with its marks
 HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED, BOOK)
 
 
@@ -296,19 +296,16 @@ def inside(text: str, cell: str, form: str, poet: str, title: str) -> dict:
 # The page
 
 
-def words() -> dict[str, dict[str, str]]:
-    """What the page says, by language and key; the Chinese in traditional characters as well."""
-    said = {
-        language: words["page"] | {f"judge_{key}": sentence for key, sentence in words["judge"].items()}
-        for language, words in languages().items()
-    }
-    return said | {"zh-Hant": {key: to_traditional(word) for key, word in said["zh"].items()}}
+def words() -> dict[str, dict[str, dict[str, str]]]:
+    """What the page says, by language, section and key; the Chinese in traditional characters as well."""
+    chinese = {name: dict(zip(said, map(to_traditional, said.values()))) for name, said in languages()["zh"].items()}
+    return languages() | {"zh-Hant": chinese}
 
 
 @cache
 def facts() -> dict:
     """What the page knows before it asks: names to choose from, sizes, how training went, for each endpoint its options
-    in order with limits and defaults, and all words by language and section."""
+    in order with limits and defaults, the lines of forms that fix them, and all words by language and section."""
     cells = {}
     for cell in CELLS:
         weights = poet_of(cell).recurrence
@@ -326,7 +323,8 @@ def facts() -> dict:
         "seals": SEALS,
         "books": {name: list(book.level_groups) for name, book in verse.RHYME_BOOKS.items()},
         "options": {name: [option.to_dict() for option in options] for name, options in ENDPOINTS.items()},
-        "words": languages(),
+        "forms": {form.name: [form.num_lines, form.line_length] for form in FORMS.values() if form.num_lines},
+        "words": words(),
     }
 
 
@@ -380,7 +378,6 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
             "middleware": [Middleware(Anywhere)],
         },
         "theme": THEME,
-        "i18n": gr.I18n(**words()),
         "mcp_server": find_spec("mcp") is not None,
         "footer_links": [],
         "share": False,

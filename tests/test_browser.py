@@ -667,3 +667,34 @@ def test_light_dark_and_contrast(visit):
             assert (higher + 0.05) / (lower + 0.05) >= 4.5, names
     dark.click("[data-theme]")
     assert light.evaluate(shade) == dark.evaluate(shade)
+
+
+def test_pinyin_meanings_and_tones_of_a_poem(visit):
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    page = visit(locale="en-US", opening="白", seed=1, form="五绝", text=text)
+    page.wait_for_selector(DONE)
+    page.click("[data-act=pinyin] >> nth=0")
+    expect(page.locator(".reading-lines ruby")).to_have_count(20)
+    assert page.locator(".reading-lines rt").all_text_contents()[:5] == ["bái", "rì", "yī", "shān", "jìn"]
+    assert page.locator(".reading-lines .level").count() + page.locator(".reading-lines .oblique").count() >= 18
+    assert page.locator(".reading-lines .rhyme").all_text_contents() == ["流liú", "楼lóu"]
+    page.click("[data-t=meaning] >> nth=0")
+    expect(page.locator(".reading-lines")).to_contain_text("Yellow River")
+    expect(page.locator(".aid >> nth=0")).to_contain_text("CC BY-SA 4.0")
+    page.click("[data-act=pinyin] >> nth=0")
+    expect(page.locator(".reading-lines >> nth=0")).to_be_hidden()
+
+
+def test_a_poem_is_read_aloud_line_by_line_where_there_is_a_chinese_voice(visit):
+    voices = """window.spoken = [];
+        Object.defineProperty(window, "speechSynthesis", { value: { cancel() {}, addEventListener() {},
+            getVoices: () => [{ lang: "yue-HK" }, { lang: "zh-CN" }],
+            speak(what) { window.spoken.push([what.text, what.rate]); setTimeout(() => what.onend(), 0) } } });
+        window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text } }"""
+    page = visit(before=voices, opening="春", form="五绝", seed=1)
+    page.wait_for_selector(DONE)
+    page.click("[data-act=pinyin] >> nth=0")
+    page.click("[data-t=aloud] >> nth=0")
+    page.wait_for_function("window.spoken.length === 4")
+    spoken = page.evaluate("window.spoken")
+    assert "".join(line for line, _ in spoken) == poem(page) and all(rate < 1 for _, rate in spoken)

@@ -123,7 +123,7 @@ def test_inside_shows_gates_and_states(client, cell, gates):
         ("/write", dict(opening="😀"), "does not know '😀'"),
         ("/write", dict(opening="Hello"), "does not know 'H'"),
         ("/write", dict(opening="<img src=x>"), "does not know '<'"),
-        ("/write", dict(opening="春" * 10_000), "too long: 10000 characters, at most 14"),
+        ("/write", dict(opening="春" * 10_000), "too long: 10000 characters, at most 16"),
         ("/write", dict(cell="transformer"), "cell must be one of"),
         ("/write", dict(cell={"a": 1}), "cell must be one of"),
         ("/write", dict(cell="../../etc"), "cell must be one of"),
@@ -159,9 +159,9 @@ def test_what_cannot_be_done_is_said_in_words(client, endpoint, arguments, said)
 
 def test_programs_get_key_and_fields(client, url):
     with pytest.raises(AppError) as caught:
-        client.predict("春" * 15, api_name="/write")
+        client.predict("春" * 17, api_name="/write")
     told = json.loads(caught.value.title)
-    assert told == {"key": "too_long", "fields": {"name": "opening", "count": 15, "most": 14}}
+    assert told == {"key": "too_long", "fields": {"name": "opening", "count": 17, "most": 16}}
     assert languages()["zh"]["faults"]["too_long"].count("{") == 3
     # and as a page in a browser gets it
     target = f"{url}gradio_api/call/check"
@@ -190,8 +190,8 @@ def test_the_page_learns_options_and_words(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert names == [each["parameter_name"] for each in endpoints["/write"]["parameters"]]
     limits = {option["name"]: option for option in facts["options"]["write"]}
-    assert limits["opening"]["longest"] == 14 and limits["temperature"]["most"] == 2.0
-    assert facts["words"].keys() == languages().keys() and json.dumps(facts)
+    assert limits["opening"]["longest"] == 16 and limits["temperature"]["most"] == 2.0
+    assert facts["words"].keys() == {*languages(), "zh-Hant"} and json.dumps(facts)
 
 
 def test_empty_opening_is_welcome(client):
@@ -281,15 +281,19 @@ def test_the_same_seed_gives_the_same_poem_under_load(client):
 # -- the page's own files ---------------------------------------------------------------------------------------------
 
 
-def test_both_languages_have_the_same_words():
+def test_all_languages_have_the_same_words_and_the_page_no_others():
     words = load_app().words()
-    only = words["zh"].keys() - words["en"].keys()  # the judge's sentences, which are English by themselves
-    assert words["en"].keys() <= words["zh"].keys() and all(key.startswith(("fault_", "note_")) for key in only)
-    asked = set(re.findall(r'data-t(?:-label|-placeholder)?="(\w+)"', (STATIC / "page.html").read_text("utf-8")))
-    for script in STATIC.glob("*.js"):
-        asked |= set(re.findall(r'\bt\("(\w+)"', script.read_text("utf-8")))
-        asked |= set(re.findall(r'/, "(\w+)"\]', script.read_text("utf-8")))
-    assert not asked - words["zh"].keys()
+    for language in words:
+        assert {name: said.keys() for name, said in words[language].items()} == {
+            name: said.keys() for name, said in words["en"].items()
+        }, language
+    scripts = {path.name: path.read_text("utf-8") for path in (*STATIC.glob("*.js"), STATIC / "page.html")}
+    asked = {key for text in scripts.values() for key in re.findall(r'data-t(?:-label|-placeholder)?="(\w+)"', text)}
+    asked |= {key for text in scripts.values() for key in re.findall(r'\bt\("(\w+)"', text)}
+    assert asked <= words["en"]["page"].keys()
+    made = re.compile("(fault|form|start|first|gloss|gate|state|explain|tab|length|tail)_")  # with a name put in
+    everything = "".join(scripts.values())
+    assert [key for key in words["en"]["page"] if not made.match(key) and key not in everything] == []
 
 
 def test_nothing_comes_from_another_host(url):
@@ -314,7 +318,7 @@ def test_the_typeface_has_every_character_and_is_small():
     drawn = {name: set(map(chr, ttLib.TTFont(path).getBestCmap())) for name, path in fonts.items()}
     poets = [load_app().poet_of(cell) for cell in ("rnn", "lstm", "gru")]
     vocabulary = {token for poet in poets for token in poet.tokenizer.get_vocab() if len(token) == 1}
-    said = {char for word in load_app().words()["zh"].values() for char in word}
+    said = {char for section in languages()["zh"].values() for word in section.values() for char in word}
     assert said <= drawn["tang"] and vocabulary - drawn["tang"] <= drawn["tang-20000"] | UNDRAWN
     assert set("門風雲發後裏") <= drawn["tang"] | drawn["tang-traditional"]
     every = set().union(*drawn.values())

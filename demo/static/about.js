@@ -1,7 +1,7 @@
 // About: the three models in numbers, and how a program calls them. The prose is in the words.
 
 import { $, h, page } from "./dom.js";
-import { CELLS } from "./fields.js";
+import { cells } from "./fields.js";
 import { t } from "./words.js";
 
 const HEADS = ["model", "parameters", "state_size", "validation_loss"];
@@ -23,7 +23,7 @@ print(poem["text"])`;
 export default function setUp() {
   page.root.addEventListener("spoken", () => {
     const head = h("tr", {}, HEADS.map((key) => h("th", { scope: "col" }, t(key))));
-    $("[data-models]").replaceChildren(h("thead", {}, head), h("tbody", {}, CELLS.map(row)));
+    $("[data-models]").replaceChildren(h("thead", {}, head), h("tbody", {}, cells().map(row)));
     $("[data-program]").textContent = program();
   });
 }

@@ -3,34 +3,19 @@
 import { seedOf } from "./address.js";
 import { $, page } from "./dom.js";
 import { easel } from "./easel.js";
-import { choose } from "./fields.js";
+import { choices, choose } from "./fields.js";
 import { typed } from "./poem.js";
-
-const ORDER = [
-  "phrase", "cell", "line_length", "tail", "regulated", "rhyme", "poet", "temperature", "seed", "rhyme_book",
-];
 
 export default function setUp({ inspect }) {
   const form = $("[data-form=acrostic]");
   const chosen = () => {
-    const data = new FormData(form);
-    return {
-      phrase: typed(data.get("phrase") ?? ""),
-      cell: data.get("cell"),
-      line_length: Number(data.get("line_length")),
-      tail: data.get("tail") === "1",
-      regulated: data.has("regulated"),
-      rhyme: "",
-      poet: "",
-      temperature: 0.8,
-    };
+    const values = choices(form);
+    return { ...values, phrase: typed(values.phrase) };
   };
   const rule = ({ line_length }) => ({ 5: "五绝", 7: "七绝" })[line_length];
   const mark = ({ asked: { phrase, tail, line_length } }) => (line, place) =>
     line < [...phrase].length && place === (tail ? line_length - 1 : 0) ? "hide" : "";
-  const { compose, details, open } = easel("acrostic", {
-    order: ORDER, chosen, rule, mark, hint: "hint_acrostic", inspect,
-  });
+  const { compose, details, open } = easel("acrostic", { chosen, rule, mark, hint: "hint_acrostic", inspect });
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();

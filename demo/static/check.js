@@ -32,11 +32,10 @@ export default function setUp() {
   };
 
   /** What was set aside of the text, a sentence for each kind. */
-  const aside = () => [...new Set(last.aside.map(({ kind }) => kind))].map((kind) =>
-    remark({
-      key: `aside_${kind}`,
-      fields: { texts: last.aside.filter((each) => each.kind === kind).map(({ text }) => text) },
-    }));
+  const aside = () => [...new Set(last.aside.map(({ kind }) => kind))].map((kind) => {
+    const texts = last.aside.filter((each) => each.kind === kind).map(({ text }) => text);
+    return remark({ key: `aside_${kind}`, fields: { texts } });
+  });
 
   const show = () => {
     place.hidden = !last;
@@ -58,7 +57,7 @@ export default function setUp() {
 
   const ask = desk("check", async (options) => {
     const text = form.elements.text.value.trim(), book = form.elements.rhyme_book.value;
-    const verdict = await call("check", [text, "", book], options);
+    const verdict = await call("check", { text, rhyme_book: book }, options);
     return () => {
       last = verdict;
       note("check", { text, rhyme_book: book });

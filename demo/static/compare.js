@@ -10,7 +10,6 @@ import { after, typed } from "./poem.js";
 import { Sheet, oldLines } from "./sheet.js";
 import { decimal, t } from "./words.js";
 
-const ORDER = ["opening", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed", "rhyme_book"];
 const ROWS = ["rnn", "lstm", "gru"];
 
 export default function setUp({ inspect }) {
@@ -76,7 +75,7 @@ export default function setUp({ inspect }) {
     for (const { sheet } of Object.values(columns)) sheet.clear(values);
     document.activeElement?.matches("input") && document.activeElement.blur();
     columns.rnn.sheet.reveal();
-    const result = await call("compare", ORDER.map((name) => args[name]), options);
+    const result = await call("compare", args, options);
     return () => {
       last = result;
       const { opening, regulated } = args;

@@ -2,6 +2,7 @@
 // the buttons below it say. The poem on it is one object: what the endpoint gave, and `asked`, what it was asked.
 
 import { linkTo, note } from "./address.js";
+import { Aid } from "./aid.js";
 import { call } from "./api.js";
 import { $, h, sleep, touched } from "./dom.js";
 import { Drafts } from "./drafts.js";
@@ -11,14 +12,14 @@ import { Sheet, oldLines } from "./sheet.js";
 import { Shelf, store } from "./store.js";
 import { decimal, excuse, prefersTraditional, ruleWords, t, translate } from "./words.js";
 
-const ACTS = [["another"], ["again", "script"], ["copy", "picture", "link", "share"], ["look_inside"]];
+const ACTS = [["another"], ["again", "script"], ["copy", "picture", "link", "share"], ["pinyin", "look_inside"]];
 const SOON = 500; // milliseconds after which a word says that a poem is on its way
 
 /**
- * Of a view and endpoint of one name. `order` names the endpoint's arguments, `chosen` gives them as the desk stands,
- * `rule` the form of the sheet while a poem is waited for, `mark` a class for some of a poem's characters.
+ * Of a view and endpoint of one name. `chosen` gives the options as the desk stands, `rule` the form of the sheet while
+ * a poem is waited for, `mark` a class for some of a poem's characters.
  */
-export function easel(view, { order, chosen, rule, mark = () => undefined, hint, inspect }) {
+export function easel(view, { chosen, rule, mark = () => undefined, hint, inspect }) {
   const form = $(`[data-form=${view}]`), word = $(`[data-word=${view}]`), under = $(`[data-under=${view}]`);
   const place = $(`[data-sheet=${view}]`), sheet = new Sheet(place, { hint });
   const shelf = new Shelf(view);
@@ -41,6 +42,7 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
 
   const details = () => {
     drafts.refresh();
+    aid.refresh();
     if (!poem) return;
     buttons.script.textContent = t(traditional ? "simplified" : "script");
     buttons.script.hidden = !poem.traditional;
@@ -54,6 +56,8 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
     ].filter(Boolean).join(" · ");
   };
 
+  const aid = new Aid();
+  under.append(aid.element);
   const drafts = new Drafts(shelf, {
     show: (each) => signed(each),
     current: () => poem,
@@ -75,6 +79,7 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
     details();
     address(each);
     $("[data-live]").textContent = linesOf(shown(each).text).join(" ");
+    if (aid.open) acts.pinyin(true);
   }
 
   /** While a call is out: the desk says so, and after a while a word does, with the place in the queue. */
@@ -126,7 +131,7 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
     const waiting = sheet.turn; // another, once an earlier poem has been called back onto the sheet
     const queued = busy(own);
     try {
-      const written = await call(view, order.map((name) => args[name]), {
+      const written = await call(view, args, {
         onPiece: (piece) => {
           word.textContent = said;
           if (waiting === sheet.turn && !traditional) sheet.write(piece.text);
@@ -157,15 +162,16 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
   async function takeUp(text, seed) {
     const values = chosen(), own = ++calls;
     const linked = {
-      ...values, text, seed, asked: values, lines: linesOf(text).map((line) => line.replace(/[，。]/, "")),
-      prosody: { pattern: null, rhyme_group: null, violations: [] }, form: rule(values) || values.form,
+      ...values, text, seed, asked: values,
+      form: rule(values) || values.form,
+      lines: linesOf(text).map((line) => line.replace(/[，。]/, "")),
+      prosody: { book: values.rhyme_book, pattern: null, rhyme_group: null, violations: [] },
     };
     present(linked, true);
-    const args = { ...values, seed };
-    const written = seed === null ? null : await call(view, order.map((name) => args[name])).catch(() => null);
+    const written = seed === null ? null : await call(view, { ...values, seed }).catch(() => null);
     if (own !== calls) return;
     if (written && shown(written).text === text) return present(Object.assign(written, { asked: values }), true);
-    const judged = await call("check", [text, ""]).catch(() => null);
+    const judged = await call("check", { text, rhyme_book: values.rhyme_book }).catch(() => null);
     if (own !== calls || !judged) return;
     const violations = judged.violations.map(({ name }) => name);
     Object.assign(linked, { strange: true, form: judged.form, prosody: { ...judged, violations } });
@@ -188,6 +194,7 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
       sheet.replace(signed(poem));
       details();
       address(poem);
+      if (aid.open) acts.pinyin(true);
       dispatchEvent(new Event("script"));
     },
     copy: () => copy(couplets(shown(poem).text), "copied"),
@@ -200,9 +207,14 @@ export function easel(view, { order, chosen, rule, mark = () => undefined, hint,
       pictures ??= new PictureBox();
       pictures.open({ ...shown(poem), cell: poem.cell, script: traditional ? "t" : "" });
     },
+    pinyin: (open = !aid.open) => {
+      buttons.pinyin.setAttribute("aria-pressed", String(open));
+      aid.show(open ? poem : null, shown(poem).text).catch((error) => (word.textContent = excuse(error)));
+    },
     look_inside: () => inspect(poem),
   };
   translate(drafts.element);
+  translate(aid.element);
   drafts.refresh();
 
   return {

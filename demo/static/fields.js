@@ -1,27 +1,28 @@
 // The fields of the forms: filled with what there is to choose from, read, and set from an address.
 
 import { $, $$, h, page } from "./dom.js";
-import { FIXED } from "./poem.js";
 import { t, translate } from "./words.js";
 
-const BOOK = "平水韵"; // where none is chosen
-const FORMS = ["五绝", "七绝", "五律", "七律", "五古", "七古", ""];
-export const CELLS = ["lstm", "gru", "rnn"];
+/** An option of an endpoint: its default, choices and limits. */
+const option = (endpoint, name) => page.facts.options[endpoint].find((each) => each.name === name);
+export const cells = () => option("write", "cell").choices;
 
-function chip(name, value, checked, attributes, text = "") {
-  return h("label", { class: "chip" },
-    h("input", { type: "radio", name, value, checked }),
-    h("span", attributes, text));
-}
-
-const CHIPS = {
-  form: () => FORMS.map((form) =>
-    chip("form", form, form === "五绝", form ? { lang: "zh-Hans", translate: "no" } : { "data-t": "form_free" }, form)),
-  cell: () => CELLS.map((cell) => chip("cell", cell, cell === "lstm", {}, cell.toUpperCase())),
-  line_length: () => ["7", "5"].map((length) =>
-    chip("line_length", length, length === "7", { "data-t": `length_${length}` })),
-  tail: () => ["0", "1"].map((tail) => chip("tail", tail, tail === "0", { "data-t": `tail_${tail}` })),
+// What stands on a chip: attributes, and a text where that is not among the page's words.
+const LABELS = {
+  form: (form) => (form ? [{ lang: "zh-Hans", translate: "no" }, form] : [{ "data-t": "form_free" }]),
+  cell: (cell) => [{}, cell.toUpperCase()],
+  line_length: (length) => [{ "data-t": `length_${length}` }],
+  tail: (tail) => [{ "data-t": `tail_${Number(tail)}` }],
 };
+
+/** The choices of an endpoint's option as radios; a flag has two, 0 and 1. */
+function chips(endpoint, name) {
+  const { choices: values = [false, true], default: usual } = option(endpoint, name);
+  const radio = (value) => h("input", {
+    type: "radio", name, value: typeof value === "boolean" ? Number(value) : value, checked: value === usual,
+  });
+  return values.map((value) => h("label", { class: "chip" }, radio(value), h("span", ...LABELS[name](value))));
+}
 
 function list(select, none, names) {
   const options = names.map((name) => h("option", { value: name }, name));
@@ -39,7 +40,7 @@ function rhymesOf(form) {
 
 /** Fills the radios and lists that page.html leaves open. */
 export function setUpFields() {
-  for (const box of $$("[data-radios]")) box.append(...CHIPS[box.dataset.radios]());
+  for (const box of $$("[data-radios]")) box.append(...chips(box.closest("form").dataset.form, box.dataset.radios));
   for (const select of $$("[data-books]")) {
     select.append(...Object.keys(page.facts.books).map((book) => h("option", { value: book }, book)));
     select.addEventListener("change", () => rhymesOf(select.form));
@@ -57,27 +58,22 @@ export function setUpFields() {
 function glosses() {
   for (const place of $$("[data-gloss]")) {
     const { name, value } = $("input:checked", place.closest("fieldset"));
-    const [lines, length] = FIXED[value] ?? [0, value.startsWith("五") ? 5 : 7];
-    if (name === "cell" || !value) place.textContent = t(`gloss_${value || "free"}`);
+    const [lines, length] = page.facts.forms[value] ?? [0, value.startsWith("五") ? 5 : 7];
+    if (name === "cell" || !value || value === "杂言") place.textContent = t(`gloss_${value || "free"}`);
     else place.textContent = t(lines ? "gloss_fixed" : "gloss_old", { lines, length });
   }
 }
 
-/** The choices of a form that all ways of writing share, by name. */
+/** What a form asks of the endpoint of its name: of its options those that the form has, by name. */
 export function choices(form) {
-  const data = new FormData(form);
-  const text = (name, otherwise = "") => (data.get(name) ?? otherwise).trim();
-  return {
-    opening: text("opening"),
-    cell: text("cell", "lstm"),
-    form: text("form", "五绝"),
-    regulated: data.has("regulated"),
-    rhyme: text("rhyme"),
-    rhyme_book: text("rhyme_book", BOOK),
-    poet: text("poet"),
-    title: text("title"),
-    temperature: Number(text("temperature", "0.8")),
-  };
+  const data = new FormData(form), given = {};
+  for (const { name, type } of page.facts.options[form.dataset.form]) {
+    const field = form.elements.namedItem(name), value = data.get(name) ?? "";
+    if (!field) continue;
+    if (type === "flag") given[name] = field.type === "checkbox" ? data.has(name) : value === "1";
+    else given[name] = type === "text" ? value.trim() : Number(value);
+  }
+  return given;
 }
 
 /** The values of an address, the book before the group that is one of its own. */
@@ -94,8 +90,8 @@ export function choose(form, values) {
     if (!field) continue;
     if (field.type === "checkbox") field.checked = value === "1";
     else if (field instanceof RadioNodeList || field.options) {
-      const option = [...(field.options ?? field)].find((each) => each.value === value);
-      if (option) option[field.options ? "selected" : "checked"] = true;
+      const chosen = [...(field.options ?? field)].find((each) => each.value === value);
+      if (chosen) chosen[field.options ? "selected" : "checked"] = true;
       else strange.push(`${name}=${value}`);
     } else field.value = value;
     if (name === "temperature") field.nextElementSibling.value = field.value;

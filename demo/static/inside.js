@@ -85,7 +85,7 @@ export default function setUp() {
     const data = new FormData(form), text = (data.get("text") ?? "").trim(), cell = data.get("cell");
     if (text !== told.text) told = { text };
     const { form: ruled = "", poet = "", title = "" } = told;
-    const reading = await call("inside", [text, cell, ruled, poet, title], options);
+    const reading = await call("inside", { text, cell, form: ruled, poet, title }, options);
     return () => {
       last = reading;
       note("inside", { text, cell, form: told.form, poet, title });

@@ -17,7 +17,7 @@ const PAPER = { light: "#f5f0e4", dark: "#191714" };
 /** The page in a language; Chinese in the characters that this visitor reads. */
 function speak(wanted) {
   const chinese = wanted === "zh" && prefersTraditional() ? "zh-Hant" : wanted;
-  speech.language = [chinese, wanted, "en"].find((language) => Object.hasOwn(speech.words, language));
+  speech.language = [chinese, wanted, "en"].find((each) => Object.hasOwn(page.facts.words, each));
   page.root.lang = document.documentElement.lang = speech.language === "zh" ? "zh-Hans" : speech.language;
   document.title = t("title");
   translate();
@@ -100,7 +100,6 @@ export function mount(element, facts) {
   page.root = $(".tang", element);
   if (page.root.dataset.ready) return;
   page.facts = facts;
-  speech.words = window.gradio_config?.i18n_translations ?? {};
   page.root.append(h("p", { class: "hidden", "aria-live": "polite", "data-live": "" }));
   const asked = parameters();
   setUpFields();

@@ -1,8 +1,5 @@
 // A poem as text: its lines, what is kept of the rules, what was typed. Nothing here touches the page.
 
-/** Lines and characters a line of the forms that fix both. */
-export const FIXED = { 五绝: [4, 5], 七绝: [4, 7], 五律: [8, 5], 七律: [8, 7] };
-
 const MARK = /[，。]/;
 const RHYME_FAULTS = ["出韵", "重韵"];
 // Quotation marks, brackets, spaces, other punctuation and what chooses a glyph's variant: pasted with a poem, no part

@@ -1,7 +1,7 @@
 // A poem as set: the sheet on the page, written character by character.
 
 import { calm, h, page, sleep } from "./dom.js";
-import { FIXED, isMark, linesOf, quoted } from "./poem.js";
+import { isMark, linesOf, quoted } from "./poem.js";
 import { t } from "./words.js";
 
 const PACE = 55; // milliseconds a character, so that the eye can follow the brush
@@ -37,7 +37,7 @@ export class Sheet {
     this.written = []; // characters, not UTF-16 halves of them
     this.turn = (this.turn ?? 0) + 1; // whoever still writes on the old sheet stops
     this.running = null;
-    const [lines, length] = FIXED[form] ?? [0, 7];
+    const [lines, length] = page.facts.forms[form] ?? [0, 7];
     this.poem = h("div", { class: "poem", lang: "zh-Hans", translate: "no" });
     for (let line = 0; line < lines; line++) this.poem.append(h("p", {}));
     this.verse = h("div", { class: "verse", style: `--lines:${lines || 4};--length:${length + 1}` });

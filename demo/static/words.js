@@ -3,26 +3,35 @@
 import { Refusal } from "./api.js";
 import { $$, page } from "./dom.js";
 import { verdict } from "./poem.js";
-import { refused } from "./refusals.js";
 import { stored } from "./store.js";
 
-export const speech = { words: {}, language: "en" };
+export const speech = { language: "en" };
 
 /** Whether this visitor reads traditional characters: by his own choice, or by where his browser is from. */
 export const prefersTraditional = () =>
   stored("script", /^zh-(hant|tw|hk|mo)/i.test(navigator.language ?? "") ? "t" : "") === "t";
 
-/** A sentence with its {names} filled in. */
-export const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+const NAMES = ["name", "other", "names"]; // fields that hold names of options, to be looked up
+
+/**
+ * A sentence with its {fields} filled in, in the page's language, or in English where that lacks it. A field may be a
+ * list, or itself a sentence: { key, fields }.
+ */
+export function say(section, key, fields = {}) {
+  const { words } = page.facts, spoken = words[speech.language] ?? words.en;
+  const shown = (name) => [fields[name]].flat().map((value) => {
+    if (value?.key) return say(section, value.key, value.fields);
+    return (NAMES.includes(name) && spoken.names[value]) || value;
+  }).join(" ");
+  const sentence = spoken[section]?.[key] ?? words.en[section]?.[key] ?? key;
+  return sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in fields ? shown(name) : whole));
+}
+
+/** The page's own word for a key. */
+export const t = (key, fields) => say("page", key, fields);
 
 /** Whether the page has a word for a key. */
-export const has = (key) => key in (speech.words[speech.language] ?? {});
-
-/** The page's word for a key, with {names} filled in. */
-export function t(key, values = {}) {
-  const { words, language } = speech;
-  return filled(words[language]?.[key] ?? words.en?.[key] ?? key, values);
-}
+const has = (key) => key in page.facts.words[speech.language].page;
 
 /** Translates what has been added to the page; also called whenever the language changes. */
 export function translate(inside = page.root) {
@@ -45,11 +54,8 @@ export function patternName(pattern) {
 }
 
 /** What the judge remarks (a verdict, a fault, a note), in the page's language. */
-export function remark({ key, fields, line, position, character: char }) {
-  const values = { line, position, char, ...fields };
-  for (const [name, value] of Object.entries(values)) if (Array.isArray(value)) values[name] = value.join(" ");
-  return t(`judge_${key}`, values);
-}
+export const remark = ({ key, fields, line, position, character: char }) =>
+  say("judge", key, { line, position, char, ...fields });
 
 /** What a poem keeps of the rules, and what it does not: words for its colophon. */
 export function ruleWords({ form, prosody }) {
@@ -64,6 +70,9 @@ export function ruleWords({ form, prosody }) {
 
 /** What went wrong, in the page's language. */
 export function excuse(error) {
-  if (!(error instanceof Refusal)) console.error(error);
-  return refused(error instanceof Refusal ? error.message : "broken");
+  if (!(error instanceof Refusal)) {
+    console.error(error);
+    return t("broken");
+  }
+  return error.fields ? say("faults", error.key, error.fields) : t(error.key);
 }

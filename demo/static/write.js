@@ -4,13 +4,12 @@ import { seedOf } from "./address.js";
 import { $, h, page, touched } from "./dom.js";
 import { easel } from "./easel.js";
 import { choices, choose } from "./fields.js";
-import { FIXED, typed } from "./poem.js";
+import { typed } from "./poem.js";
 import { translate } from "./words.js";
 
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
 // Characters that open many Tang poems, for the die.
 const OFTEN = [..."春月山秋江雪花夜风云酒梦白青红高远清寒明落日水天大千万一独闲老旧故归行去来南东西北长玉金"];
-const ORDER = ["opening", "cell", "form", "regulated", "rhyme", "poet", "title", "temperature", "seed", "rhyme_book"];
 
 export default function setUp({ inspect }) {
   const form = $("[data-form=write]"), { opening, rhyme, regulated } = form.elements;
@@ -20,12 +19,12 @@ export default function setUp({ inspect }) {
     return { ...values, opening: typed(values.opening, !values.form), title: typed(values.title) };
   };
   const rule = (values) => values.form;
-  const { compose, details, open } = easel("write", { order: ORDER, chosen, rule, hint, inspect });
+  const { compose, details, open } = easel("write", { chosen, rule, hint, inspect });
 
   const shape = () => {
     const values = choices(form);
     rhyme.disabled = !values.form;
-    regulated.disabled = !FIXED[values.form];
+    regulated.disabled = !page.facts.forms[values.form];
     opening.parentElement.style.setProperty("--count", Math.max(1, Math.min([...opening.value].length, 8)));
   };
   const begin = (char) => {
