@@ -27,9 +27,10 @@ FOLDER = DEMO / "static" / "reading"
 TONED = re.compile("[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ]")
 LEVEL = re.compile("[āáēéīíōóūúǖǘ]")
 USED = 2  # words of pypinyin in which a further reading must occur to count
+FAR_MORE = 2.5
 OFTEN = 3  # times that the poems must use a word for it to be explained
 LONGEST = 46  # characters of an explanation
-LICENCE = "CC-CEDICT, https://cc-cedict.org, CC BY-SA 4.0, shortened"
+LICENCE = "CC-CEDICT (cc-cedict.org), CC BY-SA 4.0, shortened"
 
 
 def vocabulary() -> list[str]:
@@ -47,7 +48,12 @@ def readings(known: list[str]) -> dict[str, list[str]]:
     for char in known:
         every = PINYIN_DICT[ord(char)].split(",")
         toned = [each for each in every if TONED.search(each)] or every
-        found[char] = [each for each in toned if each == toned[0] or used[char, each] >= USED]
+        kept = [each for each in toned if each == toned[0] or used[char, each] >= USED]
+        # pypinyin names the commonest of today's speech first; by its words another may be far more common.
+        best = max(kept, key=lambda each: used[char, each])
+        if used[char, best] >= FAR_MORE * used[char, kept[0]]:
+            kept = [best, *(each for each in kept if each != best)]
+        found[char] = kept
     return found
 
 

@@ -34,10 +34,10 @@ const voice = () => window.speechSynthesis?.getVoices()
 export class Aid {
   constructor() {
     this.lines = h("div", { class: "reading-lines" });
-    this.aloud = h("button", { type: "button", class: "link", "data-t": "aloud", onclick: () => this.#aloud() });
-    this.meaning = h("button", {
-      type: "button", class: "link", "data-t": "meaning", "aria-pressed": "false", onclick: () => this.#mean(),
-    });
+    // Both come with the poem; see refresh.
+    const link = { type: "button", class: "link", hidden: true };
+    this.aloud = h("button", { ...link, "data-t": "aloud", onclick: () => this.#aloud() });
+    this.meaning = h("button", { ...link, "data-t": "meaning", "aria-pressed": "false", onclick: () => this.#mean() });
     this.source = h("p", { class: "soft" });
     this.element = h("section", { class: "aid", "data-t-label": "pinyin", hidden: true },
       this.lines,
