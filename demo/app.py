@@ -336,7 +336,9 @@ def poem_of_link(parameters: dict[str, str]) -> dict | None:
     given = {name: parameters[name] for name in names if name in parameters}
     try:
         given |= {"seed": int(parameters["seed"]), "regulated": parameters.get("regulated") != "0"}
-        *_, poem = write(**given, temperature=float(parameters.get("temperature", 0.8)))
+        if "temperature" in parameters:
+            given["temperature"] = float(parameters["temperature"])
+        *_, poem = write(**given)
     except (Refusal, ValueError):
         return None
     traditional = poem["traditional"] if parameters.get("script") == "t" else {}

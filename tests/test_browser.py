@@ -132,7 +132,7 @@ def test_a_link_says_what_it_asks_in_vain(visit):
     page.wait_for_selector(DONE)
     expect(page.locator("[data-word=write]")).to_contain_text("poet=苏轼 rhyme=zz")
     expect(visit(opening="春", seed=9999999999).locator("[data-word=write]")).to_contain_text(
-        "seed 须是 0 到 2147483647"
+        "种子须是 0 到 2147483647"
     )
 
 

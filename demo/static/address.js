@@ -8,10 +8,11 @@ const shown = {};
 /** Gradio's and a Space's own parameters, which stay in the browser's address and never go into a link. */
 export const isOwn = (name) => name.startsWith("__");
 
-/** The query that asks for what a view shows. The form "" is a choice too: free. */
+/** The query that asks for what a view shows: what is as by default stays out. */
 export function query(view, values) {
+  const usual = Object.fromEntries((page.facts.options[view] ?? []).map((each) => [each.name, each.default]));
   const given = Object.entries({ ...values, tab: view === "write" ? "" : view })
-    .filter(([name, value]) => (value ?? "") !== "" || (name === "form" && value === ""))
+    .filter(([name, value]) => (value ?? "") !== (usual[name] ?? ""))
     .map(([name, value]) => [name, typeof value === "boolean" ? Number(value) : value]);
   return new URLSearchParams(given);
 }
