@@ -1,11 +1,14 @@
 """Opens a checkpoint folder that may be anyone's: none of its code is run, and its sizes are checked before its use.
 
-What is taken from config.json are the fields of :class:`TangRNNConfig` alone, and from generation_config.json how to
-sample, so that nothing else in them (code to import, a quantizer, another attention) has any effect.
+Read are the files of a closed list, :data:`LARGEST_FILES`, and by us: a library that is given the folder opens whatever
+else lies there (another tokenizer that a file points to, an adapter with another model's name). What is taken from
+config.json are the fields of :class:`TangRNNConfig` alone, and from generation_config.json how to sample, so that
+nothing else in them (code to import, a quantizer, another attention) has any effect.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +19,33 @@ from safetensors import safe_open
 
 from .configuration_tang_rnn import TangRNNConfig
 from .faults import Fault, first_line
-from .files import read_json
 from .recurrence import Recurrence
 from .tokenization_tang_rnn import TangTokenizer, check_fingerprint
+from .tokenizer_file import FILE, SETTINGS, tokenizer_of
+from .verse.quotations import OWN_LINES, LineIndex
 
 if TYPE_CHECKING:
     from .modeling_tang_rnn import TangRNNForCausalLM
 
 CONFIG, WEIGHTS, GENERATION = "config.json", "model.safetensors", "generation_config.json"
-NEEDED = (CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json")
+NEEDED = (CONFIG, WEIGHTS, FILE, SETTINGS)
+TEMPLATE = "chat_template.jinja"
+# All that is read of a folder, and how many bytes each may have: some twenty times what the largest of ours has. What a
+# small object of JSON takes in memory is that many times its length.
+LARGEST_FILES = {
+    CONFIG: 2**18,
+    GENERATION: 2**18,
+    FILE: 2**22,
+    SETTINGS: 2**18,
+    TEMPLATE: 2**18,
+    WEIGHTS: 2**30,
+    OWN_LINES: 2**26,
+}
+LARGEST_HEADER = 2**18  # bytes before the weights that name them: a hundred layers have 50 kB
 TOKENIZER = "tokenizer"  # in the weights' metadata: the fingerprint of the one they were trained with
 LARGEST_WEIGHT = 65504.0  # of float16, as which checkpoints are stored; trained ones stay below 100
 DTYPES = (None, "float32", "float16", "bfloat16", "float64")
+FLOATS = ("F16", "BF16", "F32", "F64")  # as safetensors names them
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "max_length", "max_new_tokens", "suppress_tokens")
 
 
@@ -46,11 +64,9 @@ def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangT
     with _foreign():
         config = read_config(folder)
         weights = read_weights(folder / WEIGHTS, config)
-        for name in NEEDED[2:]:
-            read_json(folder / name)
-        tokenizer = TangTokenizer.from_pretrained(folder)
-        # A broken table of replacements fails now, not later.
-        tokenizer.normalize("".join(map(chr, range(0x20, 0xA000))))
+        template = folder / TEMPLATE
+        template = _read(template).decode("utf-8") if template.is_file() else None
+        tokenizer = tokenizer_of(read_json(folder / FILE), read_json(folder / SETTINGS), template)
     return load_model(folder, **kwargs) if kwargs else Recurrence(config, weights, folder), tokenizer
 
 
@@ -60,8 +76,23 @@ def check_origin(folder: Path, tokenizer: TangTokenizer) -> None:
     Raises:
         Fault: it was another.
     """
-    with _foreign(), safe_open(folder / WEIGHTS, "pt") as file:
+    with _foreign(), _tensors(folder / WEIGHTS) as file:
         check_fingerprint(tokenizer, (file.metadata() or {}).get(TOKENIZER))
+
+
+def own_lines(folder: Path) -> LineIndex | None:
+    """The lines of the poems that a folder's model was taught, if these were somebody's own.
+
+    Raises:
+        Fault: the file is damaged.
+    """
+    path = folder / OWN_LINES
+    if not path.is_file():
+        return None
+    with _foreign():
+        with _tensors(path):
+            pass
+        return LineIndex(path)
 
 
 def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:
@@ -80,7 +111,11 @@ def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:
         sampling = read_json(folder / GENERATION) if (folder / GENERATION).is_file() else {}
         ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
         generation = GenerationConfig(**ids, **{name: sampling[name] for name in SAMPLING if name in sampling})
-        return TangRNNForCausalLM.from_pretrained(folder, config=config, generation_config=generation, **kwargs)
+        # Given the folder, transformers would look for adapters and whose they are.
+        weights = read_weights(folder / WEIGHTS, config)
+        model = TangRNNForCausalLM.from_pretrained(None, config=config, state_dict=weights, **kwargs)
+        model.generation_config, model.name_or_path = generation, str(folder)
+        return model
 
 
 @contextmanager
@@ -99,6 +134,47 @@ def _foreign() -> Iterator[None]:
         raise Fault("library_says", message=first_line(error)) from error
 
 
+def _read(path: Path) -> bytes:
+    """What a file holds, if it has no more bytes than one of its name may have."""
+    most = LARGEST_FILES[path.name]
+    with open(path, "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise Fault("file_too_large", file=path.name, size=path.stat().st_size, most=most)
+    return content
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in a file of a folder.
+
+    Raises:
+        Fault: it is too large or broken.
+        OSError: it cannot be read.
+    """
+    content = _read(path)
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise Fault("no_object", file=path.name)
+    return values
+
+
+@contextmanager
+def _tensors(path: Path) -> Iterator:
+    """A safetensors file of a folder, opened once the sizes of it and of its header have been looked at."""
+    size, most = path.stat().st_size, LARGEST_FILES[path.name]
+    if size > most:
+        raise Fault("file_too_large", file=path.name, size=size, most=most)
+    with open(path, "rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > LARGEST_HEADER:
+        raise Fault("header_too_large", file=path.name, size=header, most=LARGEST_HEADER)
+    with safe_open(path, "pt") as file:
+        yield file
+
+
 def read_config(folder: Path) -> TangRNNConfig:
     """The configuration in a folder, without what TangRNNConfig does not know."""
     values = read_json(folder / CONFIG)
@@ -111,8 +187,9 @@ def read_config(folder: Path) -> TangRNNConfig:
 
 def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
     """The weights in a safetensors file, its shapes compared with the configuration's before memory is taken for it."""
-    with safe_open(path, "pt") as file:
-        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    with _tensors(path) as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        found = {name: tuple(part.get_shape()) for name, part in parts.items()}
         if config.num_hidden_layers > len(found):
             raise Fault("other_layers", file=CONFIG, count=config.num_hidden_layers)
         names = {}
@@ -122,6 +199,8 @@ def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
             if got != shape:
                 key = "no_weight" if got is None else "other_shape"
                 raise Fault(key, file=CONFIG, weight=name, wanted=str(shape), found=str(got))
+            if (dtype := parts[names[name]].get_dtype()) not in FLOATS:
+                raise Fault("other_numbers", weight=name, known=list(FLOATS), value=dtype)
         weights = {name: file.get_tensor(own) for name, own in names.items()}
     for name, weight in weights.items():
         if not bool(weight.abs().amax() <= LARGEST_WEIGHT):  # not a number answers no
@@ -129,4 +208,4 @@ def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
     return weights
 
 
-__all__ = ["check_origin", "load", "load_model", "read_config", "read_weights"]
+__all__ = ["check_origin", "load", "load_model", "own_lines", "read_config", "read_weights"]

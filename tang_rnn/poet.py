@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from . import cells
-from .checkpoint import check_origin, load, load_model
+from .checkpoint import LARGEST_FILES, check_origin, load, load_model, own_lines
 from .faults import Fault, PoetError, RuleConflict, first_line
 from .recurrence import Recurrence
 from .rules import Plan, Rules, VerseConstraint, Vocabulary
 from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocabulary
 from .verse import classify, split_lines
-from .verse.quotations import OWN_LINES, LineIndex
+from .verse.quotations import LineIndex
 from .writing.poem import Poem
 from .writing.ranking import rank
 from .writing.reading import Reader, Request
@@ -89,8 +89,7 @@ class TangPoet:
         try:
             poet = cls(*load(path, **kwargs))
             check_origin(path, poet.tokenizer)
-            if (lines := path / OWN_LINES).is_file():
-                poet.own_lines = LineIndex(lines)
+            poet.own_lines = own_lines(path)
         except Fault as fault:
             raise PoetError("cannot_load", folder=str(name), why=fault) from fault
         return poet
@@ -101,7 +100,7 @@ class TangPoet:
         from huggingface_hub import snapshot_download
 
         try:
-            return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors"], **kwargs))
+            return Path(snapshot_download(repo_id, allow_patterns=list(LARGEST_FILES), **kwargs))
         except Exception as error:  # no network, no such repository, no access, a malformed id
             raise PoetError("no_download", repo=repo_id, why=first_line(error)) from error
 

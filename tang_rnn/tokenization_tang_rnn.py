@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,23 @@ def charsmap(replacements: Mapping[str, str]) -> bytes:
     return sentencepiece_model_pb2.ModelProto.FromString(written.getvalue()).normalizer_spec.precompiled_charsmap
 
 
+def assembled(vocabulary: Mapping[str, int], table: bytes) -> Tokenizer:
+    """The parts that turn a text into ids and back; of special tokens it does not know yet.
+
+    Args:
+        vocabulary: ids by token, with those of the four that every tokenizer here has.
+        table: which characters are read as others, see :func:`charsmap`.
+    """
+    tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token=UNK))
+    tokenizer.normalizer = normalizers.Precompiled(table)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"$A:0 {BOS}:0 $B:0", special_tokens=[(BOS, vocabulary[BOS])]
+    )
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
+
+
 class TangTokenizer(PreTrainedTokenizerFast):
     """A `PreTrainedTokenizerFast` that can be built from a list of characters and knows its forms and poets."""
 
@@ -89,28 +106,31 @@ class TangTokenizer(PreTrainedTokenizerFast):
         """
         special = [PAD, BOS, EOS, UNK, *FORM_TOKENS, *(f"<{poet}>" for poet in poets)]
         vocabulary = {token: index for index, token in enumerate(dict.fromkeys([*special, COMMA, STOP, *characters]))}
-        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNK))
         rules = {
             source: target
             for source, target in (MARKS | SPACES | dict(replacements or {})).items()
             if source not in vocabulary and (not target or target in vocabulary)
         }
-        tokenizer.normalizer = normalizers.Precompiled(charsmap(rules))
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{BOS} $A", pair=f"$A:0 {BOS}:0 $B:0", special_tokens=[(BOS, vocabulary[BOS])]
-        )
-        tokenizer.decoder = decoders.Fuse()
+        return cls.of(assembled(vocabulary, charsmap(rules)), special[4:])
+
+    @classmethod
+    def of(cls, backend: Tokenizer, special: Sequence[str], chat_template: str | None = None) -> TangTokenizer:
+        """A backend that :func:`assembled` has made, as transformers has tokenizers.
+
+        Args:
+            special: forms and poets.
+            chat_template: another than ours.
+        """
         return cls(
-            tokenizer_object=tokenizer,
+            tokenizer_object=backend,
             pad_token=PAD,
             bos_token=BOS,
             eos_token=EOS,
             unk_token=UNK,
-            additional_special_tokens=special[4:],
+            additional_special_tokens=list(special),
             padding_side="left",  # generation appends on the right
             clean_up_tokenization_spaces=False,
-            chat_template=CHAT_TEMPLATE,
+            chat_template=chat_template or CHAT_TEMPLATE,
             model_input_names=["input_ids", "attention_mask"],
         )
 
@@ -185,4 +205,4 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
             raise Fault("other_token_id", id=name, tokenizer=ours, config=theirs)
 
 
-__all__ = ["TangTokenizer", "check_fingerprint", "check_vocabulary", "fingerprint"]
+__all__ = ["TangTokenizer", "assembled", "check_fingerprint", "check_vocabulary", "fingerprint"]

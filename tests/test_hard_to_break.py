@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import hostile
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -304,6 +305,17 @@ def test_a_tokenizer_with_gaps_or_without_marks(folder):
     for said, changed in bad.items():
         path.write_text(json.dumps(good | {"model": good["model"] | {"vocab": changed}}))
         assert said in refused(folder)
+
+
+@pytest.mark.parametrize("name", hostile.HOSTILE)
+def test_a_hostile_folder(name, tmp_path):
+    """Each in a process of its own with little memory: refused in words, or opened as if nothing had been changed."""
+    damage, said = hostile.HOSTILE[name]
+    folder = Path(shutil.copytree(PRETRAINED / "lstm", tmp_path / "folder"))
+    damage(folder)
+    how = hostile.opened(folder)
+    assert how.status == 0 and how.mebibytes < 200 and "\n" not in how.said, how
+    assert said in how.said if said else not how.said, how
 
 
 # -- a disk that is full ----------------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ class LineIndex:
             counts, self.values = tensors["counts"], tensors["values"]
         except (SafetensorError, KeyError):
             counts, self.values = np.zeros(0, np.uint8), np.zeros(0, np.uint32)
+        if (counts.dtype, counts.ndim, self.values.dtype, self.values.ndim) != (np.uint8, 1, np.uint32, 1):
+            raise Fault("no_line_index", file=str(path))
         self.ends = counts.cumsum(dtype=np.int64)  # (BUCKETS,) where each bucket's values end
         if len(counts) != BUCKETS or len(self.values) != self.ends[-1]:
             raise Fault("no_line_index", file=str(path))

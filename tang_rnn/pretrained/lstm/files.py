@@ -1,19 +1,16 @@
-"""Files written so that what was there stays whole until all is written, and JSON read from hands unknown.
+"""Files written so that what was there stays whole until all is written.
 
 Standard library alone: checkpoints on the Hub carry this file beside the model's code.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-LARGEST_JSON = 64 * 2**20  # bytes that a checkpoint's files may have
 
 
 @contextmanager
@@ -40,22 +37,4 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield beside / Path(path).name
 
 
-def read_json(path: Path) -> dict:
-    """What stands in a JSON file, if it is an object and of a size that a checkpoint's may have.
-
-    Raises:
-        ValueError: it is too large or broken; the message names the file and fits into a line.
-        OSError: it cannot be read.
-    """
-    if path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"{path.name} is too large: {path.stat().st_size} bytes, at most {LARGEST_JSON}")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path.name} is broken: it holds no JSON object")
-    return values
-
-
-__all__ = ["read_json", "written_beside", "written_whole"]
+__all__ = ["written_beside", "written_whole"]
