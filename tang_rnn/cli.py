@@ -52,7 +52,7 @@ def _add(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             how |= {"action": "store_true"}
         else:
             how |= {"type": _value(option), "metavar": option.metavar}
-        if option.type is dict:
+        if option.type in (list, dict):  # given once or several times
             how |= {"action": "extend"}
         groups[option.group].add_argument(flag, **how)
 
@@ -100,8 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _given(arguments: argparse.Namespace) -> dict:
     """The options of writing that were given, as keyword arguments of ``TangPoet.write``."""
     options = {name: getattr(arguments, name, None) for name in OPTIONS if name != "opening"}
-    if options["rhyme"] == "own":
-        options["rhyme"] = True
+    options["rhyme"] = {"own": True, "none": False}.get(options["rhyme"], options["rhyme"])
     return {name: value for name, value in options.items() if value is not None}
 
 

@@ -19,11 +19,13 @@ import torch
 from . import cells
 from .checkpoint import LARGEST_FILES, check_origin, load, load_model, own_lines
 from .faults import Fault, PoetError, RuleConflict, first_line
+from .hand import Hand
 from .recurrence import Recurrence
-from .rules import Plan, Rules, VerseConstraint, Vocabulary
+from .rules import Plan, Rules, VerseConstraint, Vocabulary, placed, placements
 from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocabulary
 from .verse import classify, split_lines
 from .verse.quotations import LineIndex
+from .writing.particles import ROWS, Particles
 from .writing.poem import Poem
 from .writing.ranking import rank
 from .writing.reading import Reader, Request
@@ -37,10 +39,11 @@ if TYPE_CHECKING:
 CELLS = tuple(cells.CELLS)
 PRETRAINED = Path(__file__).parent / "pretrained"
 WRITING = tuple(name for name in OPTIONS if name != "opening")
+PLACEMENTS = 4  # of the words that must occur, tried for a poem
 STREAMING = tuple(name for name in WRITING if name not in ("count", "candidates"))
 
 
-class TangPoet:
+class TangPoet(Hand):
     """A model and its tokenizer, ready to write.
 
     Args:
@@ -231,8 +234,32 @@ class TangPoet:
         if sampling.num_beams > 1:
             rows = beam_search(self.model, self.constraint(requests), self.prompts(requests), sampling)
             return [self._scored(request, tokens) for request, tokens in zip(requests, rows)]
-        found = self.search(requests, sampling, candidates).finish()
-        return [self.best(request, rows) for request, rows in zip(requests, found)]
+        plain = [request for request in requests if not self.fixes_ahead(request)]
+        found = iter(self.search(plain, sampling, candidates).finish() if plain else ())
+        return [
+            choose(self.write_through(request, sampling, candidates))
+            if self.fixes_ahead(request)
+            else self.best(request, next(found))
+            for request in requests
+        ]
+
+    def fixes_ahead(self, request: Request) -> bool:
+        """Whether characters are fixed beyond the poem's beginning."""
+        return max(self.plan(request).fixed, default=-1) >= len(request.beginning)
+
+    def write_through(self, request: Request, sampling: Sampling, candidates: int) -> list[Poem]:
+        """Candidates for a poem in which characters are fixed ahead; see :class:`Particles`."""
+        ways = [request.rules]
+        if request.rules.include:
+            ways = placements(request.rules, self.reader.vocabulary_by(request.book), PLACEMENTS, request.seed)
+        poems = []
+        for rules in ways:
+            this = replace(request, rules=rules)
+            (prompt,), constraint = self.prompts([this]), self.constraint([this])
+            rows = ROWS // len(ways) if len(ways) > 1 else ROWS
+            search = Particles(self.recurrence, constraint, prompt, request.seed, sampling, candidates, rows)
+            poems += [replace(self.poem(this, *row), rules=request.rules) for row in search.finish()]
+        return poems
 
     def constraint(self, requests: Sequence[Request]) -> VerseConstraint:
         """What holds a row for each request to its rules; all by one rhyme book."""
@@ -264,7 +291,8 @@ class TangPoet:
 
     def plan(self, request: Request) -> Plan:
         """The slots of a poem that is asked for."""
-        return Plan.of(request.rules, self.reader.vocabulary_by(request.book))
+        vocabulary = self.reader.vocabulary_by(request.book)
+        return Plan.of(placed(request.rules, vocabulary), vocabulary)
 
     def poem(self, request: Request, written: Sequence[int], log_prob: float) -> Poem:
         """The poem that a search has written: its tokens behind the request's beginning, without the end."""
@@ -281,6 +309,7 @@ class TangPoet:
             title=request.title,
             rhyme_book=request.book.name,
             own_lines=self.own_lines,
+            rules=request.rules,
         )
 
     def _scored(self, request: Request, written: Sequence[int]) -> Poem:
@@ -311,23 +340,23 @@ class PoemStream:
     """A poem as it comes: iterate for its pieces; ``poem`` is the whole, once it is finished."""
 
     def __init__(self, poet: TangPoet, request: Request, sampling: Sampling, candidates: int):
-        self._poet, self._request = poet, request
-        self._search = poet.search([request], sampling, candidates)
+        self._poet, self._request, self._sampling, self._candidates = poet, request, sampling, candidates
+        self._whole = candidates > 1 or poet.fixes_ahead(request)
         self.poem: Poem | None = None
 
     def __iter__(self) -> Iterator[str]:
         beginning = self._request.beginning
-        if self._search.candidates > 1:
-            (rows,) = self._search.finish()
-            self.poem = self._poet.best(self._request, rows)
+        if self._whole:
+            (self.poem,) = self._poet._write([self._request], self._sampling, self._candidates)
             yield from self.poem.text
             return
         yield from beginning
+        search = self._poet.search([self._request], self._sampling)
         plan, end = self._poet.plan(self._request), self._poet.vocabulary.end
-        for slot, token in enumerate(self._search, len(beginning)):
+        for slot, token in enumerate(search, len(beginning)):
             if int(token) != end:
                 yield plan.character(slot, int(token))
-        self.poem = self._poet.best(self._request, self._search.rows)
+        self.poem = self._poet.best(self._request, search.rows)
 
 
 def _opening_of(text: object) -> str:

@@ -25,6 +25,8 @@ import torch
 from transformers import LogitsProcessor
 
 from ..faults import Fault
+from .avoidance import Avoidance
+from .placement import placed
 from .plan import MAX_FREE_SLOTS, STRINGS, Plan, Slot
 from .rhyming import ALL
 from .rules import Rules
@@ -40,7 +42,6 @@ from .vocabulary import (
     Vocabulary,
 )
 
-MIN_FREE_LINES = 4  # of a poem without a form: the shortest of the corpus
 MAX_FREE_LINE = 11  # characters of its lines
 
 
@@ -111,7 +112,7 @@ class VerseConstraint(LogitsProcessor):
             start_token_id = tokenizer.bos_token_id
         self.start_token_id = start_token_id
         self.vocabulary = vocabulary
-        rules = [rules] if isinstance(rules, Rules) else list(rules)
+        rules = [placed(each, vocabulary) for each in ([rules] if isinstance(rules, Rules) else rules)]
         different = {rule: index for index, rule in enumerate(dict.fromkeys(rules))}
         self.plans = [Plan.of(rule, vocabulary) for rule in different]
         self.plan_of_rule = torch.tensor([different[rule] for rule in rules])  # (R,)
@@ -129,6 +130,7 @@ class VerseConstraint(LogitsProcessor):
         self.start = torch.tensor([plan.start(0) for plan in plans])
         self.groups = torch.tensor([plan.groups for plan in plans])
         self.free = torch.tensor([plan.free for plan in plans])
+        self.least_lines = torch.tensor([plan.least_lines for plan in plans])
         self.windows = torch.tensor([plan.rules.no_repeat for plan in plans])
         self.banned, self.reserved, self.reserved_ends = torch.zeros(3, len(plans), size, dtype=torch.bool)
         for row, plan in enumerate(plans):
@@ -138,8 +140,13 @@ class VerseConstraint(LogitsProcessor):
                     continue  # no token: it is never written elsewhere
                 if plan.rhymes[slot] in (RHYMES, MAY_RHYME):  # a rhyme word that is fixed further on
                     self.reserved[row, token] = True
-                if plan.rules.distinct_ends and slot % plan.width == plan.width - 2:  # and any such line end
+                if plan.rules.distinct_ends and slot in plan.ends:  # and any such line end
                     self.reserved_ends[row, token] = True
+        width = max((len(tokens) for plan in plans for tokens in plan.ahead), default=0)
+        filler = [self.vocabulary.unused] * width
+        rows = [[*plan.ahead, *[[]] * (slots - len(plan.kinds))] for plan in plans]
+        self.ahead = torch.tensor([[*tokens, *filler][:width] for tokens in sum(rows, [])], dtype=torch.long)
+        self.avoidance = Avoidance(plans, slots)
         # What no plan asks for costs nothing.
         self.bans, self.reserves_ends = bool(self.banned.any()), bool(self.reserved_ends.any())
         self.any_free = any(plan.free for plan in plans)
@@ -149,7 +156,8 @@ class VerseConstraint(LogitsProcessor):
         self.rhyme_words = max(sum(rhyme in (RHYMES, MAY_RHYME) for rhyme in plan.rhymes) for plan in plans)
         self.line_ends = max(plan.num_lines * plan.rules.distinct_ends for plan in plans)
         self.no_repeat = max(plan.rules.no_repeat for plan in plans)
-        self.one_window = self.no_repeat > 1 and len(set(self.windows.tolist())) == 1
+        self.history = max(self.no_repeat and max(self.no_repeat, 2), self.avoidance.history)
+        self.one_window = self.no_repeat == self.history and len(set(self.windows.tolist())) == 1
         self.device = torch.device("cpu")
 
     def _to(self, device: torch.device) -> None:
@@ -158,6 +166,7 @@ class VerseConstraint(LogitsProcessor):
                 if isinstance(value, torch.Tensor):
                     setattr(self, name, value.to(device))
             self.vocabulary, self.device = self.vocabulary.on(device), device
+            self.avoidance.to(device)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         return self.apply(self.read(input_ids), scores)
@@ -188,8 +197,7 @@ class VerseConstraint(LogitsProcessor):
         zero, every, groups = torch.zeros_like(plan), torch.full_like(plan, ALL), self.groups[plan]
         never = torch.full_like(plan, self.vocabulary.unused)
         words, ends, recent = (
-            never[:, None].repeat(1, count)
-            for count in (self.rhyme_words, self.line_ends, self.no_repeat and max(self.no_repeat, 2))
+            never[:, None].repeat(1, count) for count in (self.rhyme_words, self.line_ends, self.history)
         )
         slot = self.table[plan * self.num_slots]
         return Progress(plan, zero, slot, never, zero, zero, self.start[plan], every, groups, words, ends, recent)
@@ -205,7 +213,7 @@ class VerseConstraint(LogitsProcessor):
         if self.any_free:
             new["run"] = (progress.run + 1).masked_fill(mark, 0)
             new["marks"] = progress.marks + mark
-        if self.no_repeat:
+        if self.history:
             new["recent"] = _push(progress.recent, tokens.masked_fill(mark, vocabulary.unused))
         if self.line_ends and marked:
             new["ends"] = torch.where(mark[:, None], _push(progress.ends, progress.last), progress.ends)
@@ -298,6 +306,8 @@ class VerseConstraint(LogitsProcessor):
             rhymes = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)
             if bool(rhymes.any()):
                 allowed &= self._rhyming(progress, rhyme) | ~rhymes[:, None]
+        if self.avoidance.completions:
+            self.avoidance.forbid(allowed, plan * self.num_slots + progress.position, progress.recent)
         if self.no_repeat or self.line_ends:
             fresh = allowed.scatter(1, self._used_up(progress), False)
             if self.reserves_ends:
@@ -346,6 +356,8 @@ class VerseConstraint(LogitsProcessor):
                 recent = recent.masked_fill(ago > self.windows[progress.plan][:, None], unused)
             doubled |= ~self.vocabulary.doubled[recent[:, -1]]
             used += [recent[:, :-1], recent[:, -1:].masked_fill(~doubled[:, None], unused)]
+            if self.ahead.shape[1]:
+                used.append(self.ahead.index_select(0, progress.plan * self.num_slots + progress.position))
         if self.line_ends:
             used.append(progress.ends.masked_fill(progress.slot[:, Slot.ENDS, None].eq(0), unused))
         return torch.cat(used, 1)
@@ -356,7 +368,7 @@ class VerseConstraint(LogitsProcessor):
         stopped = progress.last.eq(self.vocabulary.stop)
         kind = torch.full_like(position, CHARACTER_OR_MARK)
         kind[run.eq(0)] = CHARACTER
-        kind[stopped & progress.marks.ge(MIN_FREE_LINES)] = CHARACTER_OR_END
+        kind[stopped & progress.marks.ge(self.least_lines[progress.plan])] = CHARACTER_OR_END
         kind[run.ge(MAX_FREE_LINE)] = MARK_ONLY
         full = position.ge(MAX_FREE_SLOTS - 2)
         kind[full & run.gt(0)] = STOP_ONLY

@@ -5,6 +5,7 @@ S slots of a poem: its characters, marks and the end.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -12,6 +13,8 @@ import torch
 
 from ..faults import RuleConflict
 from ..verse import COMMA, FORMS, STOP, Form, patterns
+from ..verse.patterns import licences
+from .given import given_characters
 from .rhyming import ALL, possible_groups
 from .rules import Rules
 from .vocabulary import (
@@ -31,6 +34,9 @@ STRINGS = 8  # bits for the tone strings of a pattern's line; the formulas give 
 MAX_FREE_LINES = 16  # where a form of free length is ended, if the model does not end it
 MAX_LINES = 200  # that may be asked for
 MAX_FREE_SLOTS = 160  # of a poem without a form
+LONGEST_FREE_OPENING = 120  # of them
+MIN_FREE_LINES = 4  # of a poem without a form: the shortest of the corpus
+MIXED = "杂言"  # what a poem of given line lengths is called
 MOST_PLANS = 256  # kept for a vocabulary
 
 
@@ -56,10 +62,12 @@ class Plan:
 
     Attributes:
         free: whether the model sets lines and marks; then nothing is fixed and no slot asks for more than its kind.
-        width, num_lines: slots of a line with its mark, and the lines.
+        lengths, starts, ends: of each line its characters, the slot of its first one and of its last one.
+        num_lines: the lines.
+        least_lines: fewest of a poem whose lines and marks the model sets.
         kinds, rhymes: of each slot; numbers of :mod:`.vocabulary`.
         fixed: the characters that are given, by slot.
-        avoided: tokens that must not occur.
+        avoided, avoided_words: tokens that must not occur, and rows of them that must not.
         pattern_names, strings: the tonal patterns that may be kept, and for each pattern of the form its lines' tone
             strings, none for one that may not; None where tones are free.
         groups: bits of the rhyme groups that may be.
@@ -71,38 +79,43 @@ class Plan:
     def __init__(self, rules: Rules, vocabulary: Vocabulary):
         self.rules, self.vocabulary = rules, vocabulary
         form = rules.even_form()
-        self.free = form is None
-        self.avoided = [vocabulary.ids[char] for char in rules.avoid if char in vocabulary.ids]
-        self.rhymed = bool(rules.regulated or rules.pattern or rules.rhyme)
+        self.free = form is None and not rules.line_lengths
+        self.avoided = [vocabulary.ids[each] for each in rules.avoid if each in vocabulary.ids]
+        words = ([vocabulary.ids.get(char) for char in each] for each in rules.avoid if len(each) > 1)
+        self.avoided_words = [tuple(word) for word in words if None not in word]
+        self.rhymed = bool(rules.regulated or rules.pattern or rules.rhyme or rules.rhyme_words)
         self.fixed: dict[int, str] = {}
         self.pattern_names: list[str] = []
         if self.free:
-            self.kinds = [CHARACTER] * MAX_FREE_SLOTS
-            self.width = MAX_FREE_SLOTS
-            self.rhymes = [NO_RHYME] * MAX_FREE_SLOTS
+            self.lengths, self.starts, self.ends = [], [], range(MAX_FREE_SLOTS)
+            self.kinds, self.rhymes = [CHARACTER] * MAX_FREE_SLOTS, [NO_RHYME] * MAX_FREE_SLOTS
             self.groups, self.num_lines, self.strings = ALL, MAX_FREE_SLOTS // 2, None
+            self.least_lines = self._least_free_lines()
             return
-        self.width = form.line_length + 1
-        self.num_lines = self._count_lines(form)
-        last = form.num_lines or rules.num_lines
+        self.lengths = list(rules.line_lengths) or [form.line_length] * self._count_lines(form)
+        self.num_lines, self.name = len(self.lengths), form.name if form else MIXED
+        self.starts = [sum(self.lengths[:line]) + line for line in range(self.num_lines)]
+        self.ends = [start + length - 1 for start, length in zip(self.starts, self.lengths)]
+        given = given_characters(rules, self.lengths, self.name, vocabulary)
+        self.fixed = {self.starts[line] + place: char for (line, place), char in sorted(given.items())}
         self.kinds, self.rhymes = [], []
-        for line in range(self.num_lines):
-            may_end = last is None and line % 2 == 0 and line >= form.min_lines
-            self.kinds += [CHARACTER_OR_END if may_end else CHARACTER] + [CHARACTER] * (form.line_length - 1)
+        for line, length in enumerate(self.lengths):
+            self.kinds += [CHARACTER_OR_END if self._may_end(form, line) else CHARACTER] + [CHARACTER] * (length - 1)
             self.kinds.append(STOP_ONLY if line % 2 or line == self.num_lines - 1 else COMMA_ONLY)
             rhyme = NO_RHYME
             if self.rhymed and line % 2:
                 rhyme = RHYMES
             elif rules.regulated or rules.pattern:
                 rhyme = MAY_RHYME if line == 0 else MUST_NOT_RHYME
-            self.rhymes += [NO_RHYME] * (form.line_length - 1) + [rhyme, NO_RHYME]
+            elif line == 0 and len(rules.rhyme_words) > self.num_lines // 2:
+                rhyme = RHYMES
+            self.rhymes += [NO_RHYME] * (length - 1) + [rhyme, NO_RHYME]
         self.kinds.append(END_ONLY)
         self.rhymes.append(NO_RHYME)
-        self._fix_characters(form)
         try:
             self._keep_together(form)
         except RuleConflict:
-            end = self.width - 2  # of the first line: a character of two tones there may be heard as the other
+            end = self.ends[0]  # of the first line: a character of two tones there may be heard as the other
             char = self.fixed.get(end)
             if not char or self.rhymes[end] != MAY_RHYME or vocabulary.sound(char).read_tone < 2:
                 raise
@@ -112,9 +125,9 @@ class Plan:
     def _keep_together(self, form: Form) -> None:
         """What the rules and the fixed characters leave to each other."""
         self.strings = self._admissible_strings(form) if self.rules.regulated or self.rules.pattern else None
-        self.groups = ALL
+        self.least_lines, self.groups = 0, ALL
         if self.rhymed:
-            slots = self.rhymes, self.fixed, self.width
+            slots = self.rhymes, self.fixed, self.line_of
             self.groups = possible_groups(self.rules.rhyme, *slots, self.vocabulary, self._group_sizes())
         if self.avoided:
             self._leaves_enough()
@@ -135,7 +148,11 @@ class Plan:
             if asked not in (None, form.num_lines):
                 raise RuleConflict("lines_of_form", form=form.name, wanted=form.num_lines, count=asked)
             return form.num_lines
-        count = asked or max(MAX_FREE_LINES, wanted)
+        last = max((line for (line, _), _ in self.rules.fixed), default=0)
+        begun = len(self.rules.opening) // form.line_length + 1
+        count = (
+            asked or 2 * len(self.rules.rhyme_words) or max(MAX_FREE_LINES, *(n + n % 2 for n in (wanted, last, begun)))
+        )
         if count > MAX_LINES:
             raise RuleConflict("most_lines", form=form.name, most=MAX_LINES, count=count)
         if count < form.min_lines or (form.regulated and count % 2):
@@ -143,32 +160,32 @@ class Plan:
             raise RuleConflict(key, form=form.name, least=form.min_lines, count=count)
         return count
 
-    def _fix_characters(self, form: Form) -> None:
-        rules, length = self.rules, form.line_length
-        wanted: list[tuple[str, int, int, str]] = [
-            *(("opening", *divmod(index, length), char) for index, char in enumerate(rules.opening)),
-            *(("acrostic", line, 0, char) for line, char in enumerate(rules.acrostic)),
-            *(("acrostic_tail", line, length - 1, char) for line, char in enumerate(rules.acrostic_tail)),
-            *(("fixed", line - 1, position - 1, char) for (line, position), char in rules.fixed),
-        ]
-        names: dict[int, str] = {}
-        for name, line, position, char in wanted:
-            at = {"line": line + 1, "place": position + 1}
-            if not 0 <= line < self.num_lines:
-                if name == "opening":
-                    most = self.num_lines * length
-                    raise RuleConflict("characters_of_form", name=name, form=form.name, most=most)
-                raise RuleConflict("lines_for_name", name=name, form=form.name, most=self.num_lines)
-            if not 0 <= position < length:
-                raise RuleConflict("no_such_place", name=name, form=form.name, length=length, **at)
-            if not self.vocabulary.may_be_given(char):
-                raise RuleConflict("no_character", name=name, char=char)
-            if char in rules.avoid:
-                raise RuleConflict("avoided", name=name, char=char)
-            slot = line * self.width + position
-            if (other := self.fixed.setdefault(slot, char)) != char:
-                raise RuleConflict("two_characters", **at, name=names[slot], char=other, other=name, instead=char)
-            names[slot] = name
+    def given_lines(self) -> list[str]:
+        """The lines with a space for each character that is not given."""
+        each = ((start, start + length) for start, length in zip(self.starts, self.lengths))
+        return ["".join(self.fixed.get(slot, " ") for slot in range(*line)) for line in each]
+
+    def line_of(self, slot: int) -> int:
+        """The line a slot is in, from 0."""
+        return bisect_right(self.starts, slot) - 1
+
+    def _may_end(self, form: Form | None, line: int) -> bool:
+        """Whether the poem may end before a line: past all that is given, which is never the whole poem."""
+        rules = self.rules
+        if not form or form.num_lines or rules.num_lines or rules.rhyme_words or line % 2 or line < form.min_lines:
+            return False
+        return self.starts[line] > max(self.fixed, default=-1) and line * form.line_length > len(rules.opening)
+
+    def _least_free_lines(self) -> int:
+        """Lines that a poem without a form has at least: more than are given."""
+        opening = self.rules.opening
+        for each in self.rules.avoid:
+            if each in opening:
+                raise RuleConflict("avoided", name="opening", char=each)
+        if len(opening) > LONGEST_FREE_OPENING:
+            raise RuleConflict("too_long", name="opening", count=len(opening), most=LONGEST_FREE_OPENING)
+        lines = sum(opening.count(mark) for mark in COMMA + STOP)
+        return max(MIN_FREE_LINES, lines + 1 + bool(opening and opening[-1] not in COMMA + STOP))
 
     def _leaves_enough(self) -> None:
         """Raises if all characters that some slot asks for are to be avoided."""
@@ -196,37 +213,36 @@ class Plan:
         names, asked = [pattern.name for pattern in known], self.rules.pattern
         if asked and asked not in names:
             raise RuleConflict("unknown_pattern", pattern=asked, form=form.name, known=names)
-        self.pattern_names, result, culprits = [], [], []
-        for pattern in known:
-            lines = []
-            for number, strings in enumerate(pattern.lines(regular=True)):
-                tones = {place: self._tone(number, place) for place in self._fixed_in(number)}
-                fitting = [
-                    string
-                    for string in strings
-                    if all(tone >= 2 or string[place] == "平仄"[tone] for place, tone in tones.items())
-                ]
-                lines.append(fitting)
-            possible = asked in (None, pattern.name) and all(lines)
-            if possible:
-                self.pattern_names.append(pattern.name)
-            elif asked in (None, pattern.name):
-                culprits.append((lines.index([]), pattern.formulas[lines.index([])]))
-            result.append(lines if possible else [])
-        if not self.pattern_names:
-            number, formula = max(culprits)
-            chars = "".join(self._fixed_in(number).values())
-            raise RuleConflict("no_pattern", form=form.name, chars=chars, line=number + 1, formula=formula)
-        return result
+        for regular in (True, False):  # what is given may take a licence (拗救) where it fits no formula
+            fitting = [[self._fitting(line, strings) for line, strings in enumerate(p.lines(regular))] for p in known]
+            possible = [asked in (None, pattern.name) and all(lines) for pattern, lines in zip(known, fitting)]
+            if any(possible):
+                self.pattern_names = [pattern.name for pattern, may in zip(known, possible) if may]
+                return [lines if may else [] for lines, may in zip(fitting, possible)]
+        number, formula = max(
+            (lines.index([]), pattern.formulas[lines.index([])])
+            for pattern, lines in zip(known, fitting)
+            if asked in (None, pattern.name)
+        )
+        chars = "".join(self._fixed_in(number).values())
+        raise RuleConflict("no_pattern", form=self.name, chars=chars, line=number + 1, formula=formula)
+
+    def _fitting(self, line: int, strings: Sequence[str]) -> list[str]:
+        """Those of a line's tone strings that its fixed characters fit; a licence only where nothing else does."""
+        tones = {place: self._tone(line, place) for place in self._fixed_in(line)}
+        found = [s for s in strings if all(tone >= 2 or s[place] == "平仄"[tone] for place, tone in tones.items())]
+        plain = [string for string in found if string not in licences(len(string))]
+        return plain or found[:STRINGS]
 
     def _fixed_in(self, line: int) -> dict[int, str]:
         """The characters that are fixed in a line, by their place in it."""
-        first = line * self.width
-        return {slot - first: char for slot, char in sorted(self.fixed.items()) if slot // self.width == line}
+        first = self.starts[line]
+        given = ((place, self.fixed.get(first + place)) for place in range(self.lengths[line]))
+        return {place: char for place, char in given if char}
 
     def _tone(self, line: int, place: int) -> int:
         """The tone class that a fixed character is taken for where it stands."""
-        slot = line * self.width + place
+        slot = self.starts[line] + place
         return self.vocabulary.sound(self.fixed[slot]).heard(self.rhymes[slot])
 
     @cached_property
@@ -236,7 +252,7 @@ class Plan:
         for slot, (kind, rhyme) in enumerate(zip(self.kinds, self.rhymes)):
             row = Slot.BLANK.copy()
             row[Slot.KIND], row[Slot.RHYME] = kind, rhyme
-            row[Slot.ENDS] = int(self.rules.distinct_ends and (self.free or slot % self.width == self.width - 2))
+            row[Slot.ENDS] = int(self.rules.distinct_ends and slot in self.ends)
             if char := self.fixed.get(slot):
                 row[Slot.FIXED] = self.vocabulary.token(char)
                 if char not in self.vocabulary.ids:
@@ -245,11 +261,20 @@ class Plan:
             rows.append(row)
         if self.strings:
             for line in range(self.num_lines):
-                first = line * self.width
-                for place in range(self.width - 1):
+                first, length = self.starts[line], self.lengths[line]
+                for place in range(length):
                     rows[first + place][Slot.FITTING : Slot.FITTING + 2] = self._bits(line, place)
-                rows[first + self.width - 1][Slot.NEXT] = self.start(line + 1)
+                rows[first + length][Slot.NEXT] = self.start(line + 1)
         return torch.tensor(rows)
+
+    @cached_property
+    def ahead(self) -> list[list[int]]:
+        """For each slot the tokens that are fixed further on, too near for them to stand here as well."""
+        tokens = {slot: self.vocabulary.ids[char] for slot, char in self.fixed.items() if char in self.vocabulary.ids}
+        window = self.rules.no_repeat
+        return [  # 处 may stand before 处
+            [token for fixed, token in tokens.items() if 1 < fixed - slot <= window] for slot in range(len(self.kinds))
+        ]
 
     # The tone strings of a line are bits of one number, so that what a prefix has kept is one "and" away: string s of
     # pattern q is bit q * STRINGS + s, four patterns to a form.
@@ -269,18 +294,26 @@ class Plan:
                 level, oblique = (level | bit, oblique) if string[place] == "平" else (level, oblique | bit)
         return level, oblique
 
-    def lay_out(self, text: str) -> str:
-        """The characters of an opening with the marks between them that the form asks for."""
+    @property
+    def leaves_something(self) -> bool:
+        """Whether a character is left to be written."""
+        return self.free or len(self.fixed) < sum(self.lengths)
+
+    def is_mark(self, slot: int) -> bool:
+        """Whether nothing but one mark may stand there."""
+        return self.kinds[slot] in (COMMA_ONLY, STOP_ONLY)
+
+    def beginning(self) -> str:
+        """The opening with the marks between its characters that the form asks for."""
         if self.free:
-            return text
-        marks = {COMMA_ONLY: COMMA, STOP_ONLY: STOP}
-        laid, characters = "", iter(text)
+            return self.rules.opening
+        text, marks, left = "", {COMMA_ONLY: COMMA, STOP_ONLY: STOP}, iter(self.rules.opening)
         for kind in self.kinds:
-            mark_or_character = marks.get(kind) or next(characters, None)
+            mark_or_character = marks.get(kind) or next(left, None)
             if mark_or_character is None:
                 break
-            laid += mark_or_character
-        return laid
+            text += mark_or_character
+        return text
 
     def character(self, slot: int, token: int) -> str:
         """What a token is in a slot: what is fixed there stands as it was given."""

@@ -5,7 +5,7 @@ Groups are bits of one number: bit g is level group g, in the order of the rhyme
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
@@ -20,7 +20,7 @@ def possible_groups(
     asked: str | bool | None,
     rhymes: Sequence[int],
     fixed: Mapping[int, str],
-    width: int,
+    line_of: Callable[[int], int],
     vocabulary: Vocabulary,
     sizes: Sequence[int],
 ) -> int:
@@ -30,7 +30,7 @@ def possible_groups(
         asked: the group by name; anything else leaves it open.
         rhymes: how each slot rhymes.
         fixed: the characters that are given, by slot.
-        width: slots of a line.
+        line_of: the line of a slot, from 0.
         sizes: how many characters of the vocabulary may be written in each group.
 
     Raises:
@@ -52,7 +52,7 @@ def possible_groups(
         """What is wrong with a rhyme word that is given, when no group is left that has it."""
         char = given[slot]
         own = [group for group in vocabulary.book.readings(char) if group in names]
-        where = {"char": char, "line": slot // width + 1}
+        where = {"char": char, "line": line_of(slot) + 1}
         if not own:
             return RuleConflict("no_rhyme_at_all", **where)
         if name:

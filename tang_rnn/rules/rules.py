@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..faults import RuleConflict
 from ..verse import FORMS, Form
+
+NEED_ONE_LENGTH = ("regulated", "pattern", "num_lines")  # rules that need lines of one length
+NEED_LENGTHS = (
+    *NEED_ONE_LENGTH,
+    *("rhyme", "acrostic", "acrostic_tail", "fixed", "include", "rhyme_words"),
+)  # and those that need to know them
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,11 @@ class Rules:
         acrostic: characters that begin the lines, one a line (藏头).
         acrostic_tail: characters that end the lines (藏尾).
         fixed: further characters, by (line, position), both from 1.
-        avoid: characters that must not occur.
+        include: words that must occur, each within a line; see :mod:`.placement`.
+        rhyme_words: characters that end the lines that rhyme, in order (步韵); with one more than there are even lines
+            the first line rhymes too.
+        avoid: characters and words that must not occur; a text stands for its characters.
+        line_lengths: characters of each line, for a poem whose lines differ.
         no_repeat: how many characters must pass before one may recur; doubling (处处) is allowed. 0: no such rule.
         distinct_ends: no two lines end in the same character, so that neither a line nor a rhyme word returns.
 
@@ -40,13 +50,18 @@ class Rules:
     acrostic: str = ""
     acrostic_tail: str = ""
     fixed: Mapping[tuple[int, int], str] | tuple = ()
-    avoid: str = ""
+    include: Sequence[str] = ()
+    rhyme_words: str = ""
+    avoid: Sequence[str] = ()
+    line_lengths: Sequence[int] = ()
     no_repeat: int = 0
     distinct_ends: bool = False
 
     def __post_init__(self):
         # As a tuple the rules can be hashed, and poems of the same rules share a plan.
         object.__setattr__(self, "fixed", tuple(sorted(dict(self.fixed).items())))
+        for name in ("include", "avoid", "line_lengths"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def even_form(self) -> Form | None:
         """The form, if its lines are of one length.
@@ -59,7 +74,7 @@ class Rules:
         form = FORMS[self.form] if self.form else None
         if form is not None and form.line_length:
             return form
-        for name in ("regulated", "pattern", "rhyme", "acrostic", "acrostic_tail", "fixed", "num_lines"):
+        for name in NEED_LENGTHS if not self.line_lengths else NEED_ONE_LENGTH:
             if getattr(self, name):
                 known = [form.name for form in FORMS.values() if form.line_length]
                 raise RuleConflict("needs_form", name=name, known=known)

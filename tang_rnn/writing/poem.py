@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
+from ..rules import Rules
 from ..verse import PINGSHUI, STOP, Prosody, check, get_book, split_lines
 from ..verse.quotations import LineIndex, corpus_lines
 
@@ -24,6 +25,7 @@ class Poem:
         poet, title: what the model was told beforehand.
         rhyme_book: name of the rhyme book that it was written and is judged by.
         own_lines: those of one's own poems, where the model has learned from such.
+        rules: what was asked of it.
     """
 
     text: str
@@ -37,6 +39,7 @@ class Poem:
     title: str = ""
     rhyme_book: str = PINGSHUI.name
     own_lines: LineIndex | None = field(default=None, repr=False, compare=False)
+    rules: Rules | None = field(default=None, repr=False, compare=False)
 
     @property
     def lines(self) -> list[str]:

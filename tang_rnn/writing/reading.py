@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..faults import Fault, PoetError, RuleConflict
-from ..rules import Plan, Rules, Vocabulary
+from ..rules import Plan, Rules, Vocabulary, placed
 from ..tokenization_tang_rnn import TangTokenizer
-from ..verse import COMMA, FORMS, STOP, RhymeBook, get_book, get_form, split_lines
+from ..verse import COMMA, FORMS, STOP, Form, RhymeBook, get_book, get_form, split_lines
 from .request import RULES
 
 MAX_TITLE = 12  # characters of a title the model was trained to see
@@ -69,24 +69,66 @@ class Reader:
         given, book = {name: options[name] for name in RULES}, get_book(options["rhyme_book"])
         for name in ("acrostic", "acrostic_tail"):
             given[name] = "".join(split_lines(self.readable(given[name], name)))
-        given["avoid"] = "".join(split_lines(self.normalize(given["avoid"])))
+        given["rhyme_words"] = "".join(split_lines(self.readable(given["rhyme_words"], "rhyme_words")))
+        given["include"] = tuple(self.readable(word, "include") for word in given["include"])
+        given["avoid"] = tuple(filter(None, map(self.normalize, given["avoid"])))
         given["fixed"] = [(place, self.readable(char, "fixed")) for place, char in given["fixed"]]
         given["form"] = given["form"] and form_named(given["form"])
         given["pattern"] = given["pattern"] and self.normalize(given["pattern"])
+        if given["acrostic"] and given["rhyme"] is None:
+            given["rhyme"] = True  # who hides a name wants it to sound like verse; False says otherwise
         if given["form"] is None:
             given["form"], given["num_lines"] = needed_form(given)
         rules = Rules(**given, no_repeat=NO_REPEAT, distinct_ends=True)
-        opening = self.readable(opening, "opening")
-        if rules.even_form() is not None:
-            opening = "".join(split_lines(opening))  # the form sets its own marks
-            rules = Rules(**given, opening=opening, no_repeat=NO_REPEAT, distinct_ends=True)
-        elif opening and opening[0] in COMMA + STOP:
-            raise PoetError("begins_with_mark", mark=opening[0])
-        elif barred := [char for char in opening if char in rules.avoid]:
-            raise RuleConflict("avoided", name="opening", char=barred[0])
-        context, poet, title = self.context(rules.form, options["poet"], options["title"])
-        beginning = Plan.of(rules, self.vocabulary_by(book)).lay_out(opening)
-        return Request(rules, context, opening, beginning, seed, poet, title, book)
+        opening = self.opening(opening, rules.even_form())
+        return self.of_rules(replace(rules, opening=opening), opening, options["poet"], options["title"], seed, book)
+
+    def of_rules(self, rules: Rules, opening: str, poet: str, title: str, seed: int, book: RhymeBook) -> Request:
+        """What rules in the model's characters ask.
+
+        Raises:
+            PoetError, RuleConflict: as :meth:`request`.
+        """
+        vocabulary = self.vocabulary_by(book)
+        plan = Plan.of(placed(rules, vocabulary), vocabulary)
+        if not plan.leaves_something:
+            raise RuleConflict("nothing_to_write")
+        context, poet, title = self.context(rules.form, poet, title)
+        return Request(rules, context, opening, plan.beginning(), seed, poet, title, book)
+
+    def opening(self, text: str, form: Form | None) -> str:
+        """An opening in the model's characters: without marks for a form, which sets its own; else its lines, parted by
+        marks, spaces or line breaks, with ，and 。 behind them.
+
+        Raises:
+            PoetError: a character that is not Chinese, or a mark at the beginning.
+            RuleConflict: lines of another length than the form's.
+        """
+        if form is None:
+            opening = self.readable(self._marked(text), "opening")
+            if opening and opening[0] in COMMA + STOP:
+                raise PoetError("begins_with_mark", mark=opening[0])
+            return opening
+        lines = [self.readable(line, "opening") for line in split_lines(text)]
+        for number, line in enumerate(lines[:-1], 1):
+            if len(line) % form.line_length and max(map(len, lines)) > 1:
+                at = {"line": number, "count": len(line), "form": form.name, "length": form.line_length}
+                raise RuleConflict("length_of_line", **at)
+        return "".join(lines)
+
+    def _marked(self, text: str) -> str:
+        """A text with marks where lines are parted by white space alone, and the last one closed if it is whole."""
+        pieces = [piece for piece in map(self.normalize, text.split()) if piece]
+        if len(pieces) < 2 or max(map(len, pieces)) == 1:  # spaces between characters part nothing
+            return "".join(pieces)
+        marked = ""
+        for number, piece in enumerate(pieces):
+            marked += piece
+            lines = split_lines(marked)
+            whole = number + 1 < len(pieces) or len(lines) > 1 and len(lines[-1]) == len(lines[-2])
+            if whole and piece[-1] not in COMMA + STOP:
+                marked += COMMA if len(lines) % 2 else STOP
+        return marked
 
     def context(self, form: str | None, poet: str | None, title: str | None) -> tuple[str, str, str]:
         """What a model is told before a poem: as the text that says it, and of that the poet and the title.
@@ -156,9 +198,12 @@ def needed_form(rules: Mapping) -> tuple[str | None, int | None]:
         if regulated and count not in (4, 8) and (count < 10 or count % 2):
             raise RuleConflict("regulated_lines", count=count)
         return {4: "七绝", 8: "七律"}.get(count, "七排" if regulated else "七古"), count
-    if hidden := max(len(rules["acrostic"]), len(rules["acrostic_tail"])):
-        return form_of_lines(hidden, regulated=regulated)
-    return "七绝" if regulated or rules["rhyme"] else None, None
+    words = len(rules["rhyme_words"])
+    lines = [len(rules["acrostic"]), len(rules["acrostic_tail"]), *(line for (line, _), _ in rules["fixed"])]
+    lines.append(4 * (words > 0) if words <= 3 else 8 if words <= 5 else 2 * words)  # its first line may rhyme too
+    if most := max(lines):
+        return form_of_lines(most, regulated=regulated)
+    return "七绝" if regulated or rules["rhyme"] or rules["include"] else None, None
 
 
 __all__ = ["Reader", "Request", "form_named", "form_of_lines", "needed_form"]

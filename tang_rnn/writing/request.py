@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ..faults import PoetError
-from ..verse import FORMS, PINGSHUI, RHYME_BOOKS
+from ..verse import FORMS, PINGSHUI, RHYME_BOOKS, split_lines
 
 LONGEST = 400  # characters of a text that is given
 REQUIRED = Parameter.empty  # as the default of an option that must be given
@@ -28,13 +28,15 @@ class Option:
 
     Attributes:
         name: as in a call.
-        type: str, int, float, bool, or dict for characters by (line, place); with `or_true` also True.
+        type: str, int, float, bool, list for words, set for lines, or dict for characters by (line, place); with
+            `or_true` also True.
         default: where nothing is given; None where the program then decides.
         help: what it does, for the command's help and docstrings.
         group: of the command's help: rules, hints to the model, drawing.
         least, above, most: limits of a number; `above` is not itself allowed.
         longest: characters of a text.
         choices: all values there are, where they are few.
+        each: whether a text without a space is a list of its characters.
         flag: the command's name for it, where it is another.
         metavar: what stands for its value in the command's help.
     """
@@ -49,6 +51,7 @@ class Option:
     most: float | None = None
     longest: int = LONGEST
     choices: tuple = ()
+    each: bool = False
     or_true: bool = False
     flag: str = ""
     metavar: str | None = None
@@ -64,7 +67,7 @@ class Option:
         if self.choices and value not in self.choices:
             raise PoetError("one_of", name=self.name, known=[each for each in self.choices if each != ""])
         if self.or_true and isinstance(value, bool):
-            return value or None
+            return value
         return _CHECKS[self.type](self, value)
 
     def parse(self, text: str) -> Any:
@@ -88,7 +91,7 @@ class Option:
         """Type, default and limits, ready for ``json.dumps``."""
         limits = ("least", "above", "most") if self.type in (int, float) else ("longest",) if self.type is str else ()
         told = {name: getattr(self, name) for name in limits if getattr(self, name) is not None}
-        names = {str: "text", int: "whole", float: "number", bool: "flag", dict: "places"}
+        names = {str: "text", int: "whole", float: "number", bool: "flag", list: "words", set: "lines", dict: "places"}
         told |= {"choices": list(self.choices)} if self.choices else {}
         default = None if self.default is REQUIRED else self.default
         return {"name": self.name, "type": names[self.type], "default": default} | told
@@ -148,12 +151,37 @@ def _truth(option: Option, value: Any) -> bool:
     return value
 
 
-def _places(option: Option, value: Any) -> tuple:
-    """Characters by (line, place), as sorted pairs."""
+def _words(option: Option, value: Any) -> tuple[str, ...]:
+    """Words, from a list of them or a text with spaces or marks between them."""
+    if isinstance(value, str):
+        words = split_lines(value)
+        value = tuple(value) if option.each and words == [value] else words
+    if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):
+        raise PoetError("not_words", name=option.name)
+    if (count := len("".join(value))) > option.longest:
+        raise PoetError("too_long", name=option.name, count=count, most=option.longest)
+    return tuple(dict.fromkeys(word for text in value for word in split_lines(text)))
+
+
+def _lines(option: Option, value: Any) -> tuple[int, ...]:
+    """Numbers of lines, from one, several, or a text with them."""
+    if isinstance(value, str):
+        value = [int(number) if number.isdecimal() else 0 for number in split_lines(value)]
+    numbers = [value] if isinstance(value, Real) else value
     try:
-        places = sorted((int(line), int(place), char) for (line, place), char in dict(value).items())
-    except (TypeError, ValueError):
-        raise PoetError("not_places", name=option.name) from None
+        return tuple(sorted({int(_number(LINE, number)) for number in numbers}))
+    except (TypeError, PoetError):
+        raise PoetError("not_lines", name=option.name) from None
+
+
+def _places(option: Option, value: Any) -> tuple:
+    """Characters by (line, place), as sorted pairs; from a mapping, or from texts such as ``2:3=月``."""
+    try:
+        given = value.split() if isinstance(value, str) else value.items() if isinstance(value, Mapping) else value
+        pairs = [_place(option.name, each) if isinstance(each, str) else each for each in given]
+        places = sorted((int(line), int(place), char) for (line, place), char in pairs)
+    except (TypeError, ValueError) as error:
+        raise error if isinstance(error, PoetError) else PoetError("not_places", name=option.name) from None
     if not all(isinstance(char, str) and len(char) == 1 for _, _, char in places):
         raise PoetError("not_places", name=option.name)
     return tuple(((line, place), char) for line, place, char in places)
@@ -161,7 +189,7 @@ def _places(option: Option, value: Any) -> tuple:
 
 def _place(name: str, text: str) -> tuple[tuple[int, int], str]:
     """``2:3=月``, as the command takes it."""
-    where, _, char = text.partition("=")
+    where, _, char = text.replace("：", ":").replace("＝", "=").partition("=")
     line, _, place = where.partition(":")
     if not (line.isdecimal() and place.isdecimal() and len(char) == 1):
         raise PoetError("not_places", name=name)
@@ -173,6 +201,8 @@ _CHECKS: dict[type, Callable[[Option, Any], Any]] = {
     int: _number,
     float: _number,
     bool: _truth,
+    list: _words,
+    set: _lines,
     dict: _places,
 }
 
@@ -203,7 +233,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
                 "rhyme",
                 str,
                 None,
-                "rhyme group such as 一东; 'own': the poem's own choice",
+                "rhyme group such as 一东; 'own': the poem's own choice, as an acrostic's is; 'none'",
                 _RULES,
                 or_true=True,
                 metavar="GROUP",
@@ -221,7 +251,17 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option(
                 "fixed", dict, (), "a character by line and place, such as 2:3=月", _RULES, flag="fix", metavar="L:P=C"
             ),
-            Option("avoid", str, "", "characters that must not occur", _RULES, metavar="TEXT"),
+            Option("include", list, (), "a word that must occur, such as 琵琶", _RULES, longest=28, metavar="WORD"),
+            Option("rhyme_words", str, "", "ends of the lines that rhyme, in order (步韵)", _RULES, metavar="TEXT"),
+            Option(
+                "avoid",
+                list,
+                (),
+                "characters that must not occur, or, with spaces between, words",
+                _RULES,
+                each=True,
+                metavar="TEXT",
+            ),
             Option("poet", str, "", "a poet to imitate, such as 李白", _HINTS),
             Option("title", str, "", "a title or theme, such as 送别", _HINTS),
             Option("count", int, 1, "poems for each opening", _DRAWING, 1, metavar="N"),
@@ -245,9 +285,25 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
         )
     }
 )
+LINE = Option("line", int, REQUIRED, "a line, from 1", least=1)
+# What is given where a hand is laid on a poem that stands.
+HAND: Mapping[str, Option] = MappingProxyType(
+    {
+        option.name: option
+        for option in (
+            LINE,
+            Option("place", int, REQUIRED, "a character in its line, from 1", least=1),
+            Option("most", int, 12, "how many, best first", least=1, most=64),
+            Option("keep", set, (), "lines that stay word for word, from 1"),
+            Option("characters", int, 1, "1, or 2 for words of two characters", least=1, most=2),
+        )
+    }
+)
 SAMPLING = ("temperature", "top_k", "top_p", "num_beams", "repetition_penalty")  # fields of Sampling
 # Fields of Rules; by which book these are kept is no rule of its own.
 RULES = tuple(name for name, option in OPTIONS.items() if option.group == _RULES and name != "rhyme_book")
+# Rules that can be others when a poem is revised: those that give no characters by place.
+REVISED = ("regulated", "pattern", "rhyme", "include", "avoid")
 
 
 def checked(given: Mapping[str, Any], names: Iterable[str] = tuple(OPTIONS), unknown: str = "no_option") -> dict:
@@ -296,4 +352,16 @@ def new_seed() -> int:
     return random.SystemRandom().randrange(2**31)
 
 
-__all__ = ["OPTIONS", "REQUIRED", "RULES", "SAMPLING", "Option", "checked", "default_candidates", "new_seed", "takes"]
+__all__ = [
+    "HAND",
+    "OPTIONS",
+    "REQUIRED",
+    "REVISED",
+    "RULES",
+    "SAMPLING",
+    "Option",
+    "checked",
+    "default_candidates",
+    "new_seed",
+    "takes",
+]

@@ -1,0 +1,260 @@
+"""A hand laid on a poem: what stays stands word for word, the rest fits it, and the rules hold at every step."""
+
+import math
+import random
+from collections import Counter
+
+import pytest
+import torch
+
+from tang_rnn import PoetError, RuleConflict, TangPoet
+from tang_rnn.faults import Fault
+from tang_rnn.inspection import inspect
+from tang_rnn.rules import Plan, Rules, placements
+from tang_rnn.verse import FORMS, check, split_lines
+from tang_rnn.writing.particles import March, Particles, gather
+from tang_rnn.writing.request import checked
+from tang_rnn.writing.sampling import Sampling
+
+LIBAI = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
+WANG = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+
+
+@pytest.fixture(scope="module")
+def poet():
+    return TangPoet.from_pretrained("lstm")
+
+
+@pytest.fixture(scope="module")
+def octave(poet):
+    return poet.write("春", form="七律", regulated=True, seed=3, candidates=2)
+
+
+def changed(lines, line, place, text):
+    lines = list(lines)
+    lines[line - 1] = lines[line - 1][: place - 1] + text + lines[line - 1][place - 1 + len(text) :]
+    return "".join(each + "，。"[number % 2] for number, each in enumerate(lines))
+
+
+# -- what else could stand there --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("line", "place", "characters"), [(1, 2, 1), (4, 7, 1), (8, 5, 1), (3, 1, 2)])
+def test_an_alternative_has_the_log_prob_of_the_whole_poem(poet, octave, line, place, characters):
+    found = poet.alternatives(octave, line, place, most=4, characters=characters)
+    assert [one.log_prob for one in found] == sorted((one.log_prob for one in found), reverse=True)
+    context = poet.tokenizer.context("<七律>")
+    for one in found:
+        text = changed(octave.lines, line, place, one.text)
+        assert len(one.text) == characters and text != octave.text
+        assert one.log_prob == pytest.approx(poet.score(text, context)[0], abs=2e-3)
+
+
+def test_no_likelier_alternative_is_overlooked(checkpoint):
+    """Of a small vocabulary all can be tried."""
+    poet = TangPoet.from_pretrained(checkpoint)
+    text = "春眠不觉晓，处处闻鸟。"  # lines of no form: no rules
+    every = [char for char in poet.vocabulary.ids if char not in text + "，。"]
+    scores = {char: poet.score(text.replace("不", char), "<杂言>")[0] for char in every}
+    best = sorted(every, key=scores.get, reverse=True)
+    found = [one.text for one in poet.alternatives(text, 1, 3, most=16) if one.text not in text]
+    assert found[:4] == best[:4]
+
+
+def test_alternatives_say_which_rules_they_break(poet, octave):
+    for line, place in ((2, 7), (3, 2), (5, 4)):
+        found = poet.alternatives(octave, line, place, most=12)
+        assert sum(not one.faults for one in found) >= 9
+        for one in found:
+            judged = check(changed(octave.lines, line, place, one.text), "七律")
+            assert [fault.name for fault in one.faults] == [fault.name for fault in judged.violations]
+
+
+def test_faults_that_stand_elsewhere_are_not_an_alternatives(poet):
+    assert not check(LIBAI).ok
+    for one in poet.alternatives(LIBAI, 4, 5):
+        assert all(fault.line == 4 for fault in one.faults)
+
+
+def test_a_place_must_be_there(poet):
+    for line, place, key in ((5, 1, "no_line"), (1, 6, "no_place"), (0, 1, "whole_from"), (1, 0, "whole_from")):
+        with pytest.raises(PoetError) as raised:
+            poet.alternatives(WANG, line, place)
+        assert raised.value.key == key
+    with pytest.raises(PoetError, match="no character 6"):
+        poet.alternatives(WANG, 1, 5, characters=2)
+    with pytest.raises(Fault, match="no poem"):
+        poet.alternatives("", 1, 1)
+
+
+# -- writing through what is fixed ------------------------------------------------------------------------------------
+
+
+def test_rows_are_drawn_as_often_as_they_weigh():
+    weight = torch.tensor([0.5, 0.25, 0.25, 0.0]).log()
+    for uniform in (0.1, 0.5, 0.9):
+        rows = gather(weight, 8, torch.tensor([uniform]))
+        assert rows.bincount(minlength=4).tolist() == [4, 2, 2, 0]
+
+
+def test_a_march_branches_before_what_is_fixed_and_gathers_behind_it(poet):
+    fixed = {(1, 3): "山", (1, 4): "水", (2, 5): "流", (3, 1): "不"}
+    march = March(Plan(Rules(form="五绝", fixed=fixed), poet.vocabulary), first=0)
+    assert march.branching == {1, 9}  # before 山, and before 流, behind which a mark and 不 come at once
+    assert march.gathering == [3, 12]
+
+
+def test_what_is_fixed_is_led_up_to(poet):
+    """The probability of a fixed character is higher than where the rows just come upon it."""
+
+    options = checked({"form": "五绝", "fixed": {(2, 3): "琵"}})
+
+    def log_probs(*rows):
+        total = 0.0
+        for seed in range(6):
+            request = poet.reader.request("", options, seed)
+            (prompt,), constraint = poet.prompts([request]), poet.constraint([request])
+            (row,) = Particles(poet.recurrence, constraint, prompt, seed, Sampling(), 1, *rows).finish()
+            (found,) = (
+                c for c in inspect(poet, poet.poem(request, *row).text, request.context).characters if c.text == "琵"
+            )
+            total += math.log(found.probability)
+        return total
+
+    assert log_probs(32, 1, 8) > log_probs(1, 1, 1) + 3
+
+
+def test_revision_keeps_what_is_to_stay_and_the_rules(poet, octave):
+    """A few of the many random revisions that were tried by hand."""
+    chance = random.Random(5)
+    for seed in range(6):
+        keep = chance.sample(range(1, 9), chance.randrange(3))
+        line, place = chance.choice([n for n in range(1, 9) if n not in keep]), chance.randrange(1, 8)
+        fixed = {(line, place): octave.lines[line - 1][place - 1]}
+        poem = poet.revise(octave, keep=keep, fixed=fixed, seed=seed, candidates=2)
+        assert poem.prosody.ok and poem.form == "七律" and poem.text.startswith("春")
+        assert all(poem.lines[number - 1] == octave.lines[number - 1] for number in keep)
+        assert poem.lines[line - 1][place - 1] == fixed[line, place]
+        assert poem.text != octave.text
+        assert poet.revise(octave, keep=keep, fixed=fixed, seed=seed, candidates=2).text == poem.text
+
+
+def test_what_stayed_once_may_go_the_next_time(poet, octave):
+    first = poet.revise(octave, keep=[3, 4], seed=1, candidates=2)
+    again = poet.revise(first, keep=[1], seed=2, candidates=2)
+    assert again.lines[0] == first.lines[0] and not {*again.lines[1:]} & {*octave.lines, *first.lines}
+    assert again.text.startswith("春") and again.rules == first.rules
+
+
+def test_a_poem_that_is_brought_is_revised_by_the_rules_that_it_keeps(poet):
+    assert poet.revise(WANG, keep=[2], seed=1).prosody.ok
+    free = poet.revise(LIBAI, keep=1, seed=1)
+    assert free.lines[0] == "床前明月光" and free.form == "五绝"
+    mixed = poet.revise("噫吁嚱，危乎高哉。蜀道之难，难于上青天。", keep=[3], fixed={(4, 5): "山"}, seed=1)
+    assert list(map(len, mixed.lines)) == [3, 4, 4, 5]
+    assert mixed.lines[2] == "蜀道之难" and mixed.lines[3].endswith("山")
+
+
+def test_a_kept_line_may_have_a_licence(poet):
+    """平平仄平仄 (拗救) fits no formula; the best of poems have it."""
+    poem = poet.revise("昔闻洞庭水，今上岳阳楼。吴楚东南坼，乾坤日夜浮。" * 2, keep=[1], regulated=True, seed=1)
+    assert poem.lines[0] == "昔闻洞庭水" and poem.prosody.ok
+
+
+def test_what_cannot_be_revised_is_named(poet, octave):
+    for options, key in (
+        ({"keep": [9]}, "no_line"),
+        ({"keep": "一"}, "not_lines"),
+        ({"fixed": {(1, 8): "月"}}, "no_place"),
+        ({"keep": range(1, 9)}, "nothing_to_write"),
+        ({"keep": 1, "fixed": {(1, 2): "山"}}, "two_characters"),
+        ({"fixed": {(2, 7): "月"}}, "no_pattern"),
+        ({"fixed": {(2, 7): "x"}}, "unknown"),
+        ({"form": "五绝"}, "no_option"),
+    ):
+        with pytest.raises((PoetError, RuleConflict)) as raised:
+            poet.revise(octave, **options)
+        assert raised.value.key == key, options
+
+
+# -- asked for at the outset ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["五绝", "七律"])
+def test_words_that_must_occur_do(poet, form):
+    for seed in range(3):
+        poem = poet.write(form=form, regulated=True, include=["琵琶", "江"], seed=seed, candidates=2)
+        assert any("琵琶" in line for line in poem.lines) and "江" in poem.text and poem.prosody.ok
+        assert poem == poet.write(form=form, regulated=True, include=["琵琶", "江"], seed=seed, candidates=2)
+
+
+def test_a_word_that_is_given_already_takes_no_other_place(poet):
+    rules = Rules(form="五绝", opening="琵琶", include=["琵琶"])
+    (only,) = placements(rules, poet.vocabulary, 4)
+    assert only.fixed == ()
+
+
+def test_rhyming_ends_are_given_in_order(poet):
+    poem = poet.write(form="五律", regulated=True, rhyme_words="楼流秋舟", seed=1, candidates=2)
+    assert [line[-1] for line in poem.lines[1::2]] == list("楼流秋舟") and poem.prosody.ok
+    poem = poet.write(rhyme_words="东风中", seed=1)
+    assert [poem.lines[number][-1] for number in (0, 1, 3)] == list("东风中") and poem.form == "七绝"
+
+
+def test_words_and_characters_are_avoided(poet):
+    free = [line for poem in poet.write("", form="七绝", seed=1, count=30) for line in poem.lines]
+    ((word, count),) = Counter(a + b for line in free for a, b in zip(line, line[1:])).most_common(1)
+    other = next(char for char, _ in Counter("".join(free)).most_common() if char not in word)
+    assert count > 1
+    lines = [line for poem in poet.write("", form="七绝", seed=1, count=30, avoid=[word, other]) for line in poem.lines]
+    assert not any(word in line or other in line for line in lines)
+    assert any(word[0] in line for line in lines) and any(word[1] in line for line in lines)
+    for avoid, given in (("春花", ("春", "花")), ("明月 春", ("明月", "春")), (["明月"], ("明月",))):
+        assert poet.write(form="五绝", avoid=avoid, seed=1).rules.avoid == given
+
+
+def test_a_word_to_be_avoided_is_not_completed_by_what_is_fixed(poet):
+    for seed in range(8):
+        poem = poet.write(form="五绝", fixed={(2, 2): "月"}, avoid=["明月", "秋月", "江月", "夜月"], seed=seed)
+        assert poem.lines[1][:2] not in ("明月", "秋月", "江月", "夜月")
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"include": ["明月"], "avoid": ["月"]}, "avoided"),
+        ({"include": ["琵琶行路难行"], "form": "五绝"}, "no_place_for"),
+        ({"include": ["琵琶"], "form": "杂言"}, "needs_form"),
+        ({"include": ["pipa"], "form": "五绝"}, "unknown"),
+        ({"include": 7}, "not_words"),
+        ({"rhyme_words": "楼流秋", "form": "五律"}, "rhyme_words_of_form"),
+        ({"rhyme_words": "楼山", "form": "五绝"}, "no_rhyme_with_others"),
+        ({"rhyme_words": "楼楼", "form": "五绝"}, "rhyme_twice"),
+        ({"opening": "明月", "form": "五绝", "avoid": ["明月"]}, "avoided"),
+        ({"opening": "明月", "avoid": ["明月"]}, "avoided"),
+        ({"opening": WANG, "form": "五绝"}, "nothing_to_write"),
+        ({"opening": "白日依山 黄河入海流", "form": "五绝"}, "length_of_line"),
+    ],
+)
+def test_conflicts_are_named_before_anything_is_written(poet, options, key):
+    with pytest.raises((PoetError, RuleConflict)) as raised:
+        poet.write(**options)
+    assert raised.value.key == key
+
+
+def test_what_is_given_is_never_the_whole_poem(poet):
+    for seed in range(6):
+        for given in ("白日依山尽\n黄河入海流", "白日依山尽 黄河入海流 欲穷千里目 更上一层楼", WANG, WANG.rstrip("。")):
+            poem = poet.write(given, seed=seed)
+            lines = split_lines(given)
+            assert poem.lines[: len(lines)] == lines and len(poem.lines) > len(lines)
+        assert len(poet.write(WANG, form="五古", seed=seed).lines) > 4
+
+
+def test_a_hidden_name_rhymes_and_may_have_lines_left_over(poet):
+    for name, form in (("王小明", "七绝"), ("欧阳修之子", "七律")):
+        for options in ({}, {"regulated": True, "candidates": 2}):
+            poem = poet.write(acrostic=name, seed=1, **options)
+            assert poem.form == form and "".join(line[0] for line in poem.lines).startswith(name)
+            assert poem.prosody.rhyme_group in poet.vocabulary.book.level_groups
+            assert FORMS[form].num_lines == len(poem.lines)
