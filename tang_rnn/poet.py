@@ -23,7 +23,7 @@ from .hand import Hand
 from .recurrence import Recurrence
 from .rules import Plan, Rules, VerseConstraint, Vocabulary, placed, placements
 from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocabulary
-from .verse import classify, split_lines
+from .verse import classify, get_book, split_lines
 from .verse.quotations import LineIndex
 from .writing.particles import ROWS, Particles
 from .writing.poem import Poem
@@ -237,9 +237,9 @@ class TangPoet(Hand):
         plain = [request for request in requests if not self.fixes_ahead(request)]
         found = iter(self.search(plain, sampling, candidates).finish() if plain else ())
         return [
-            choose(self.write_through(request, sampling, candidates))
+            self.best(self.write_through(request, sampling, candidates))
             if self.fixes_ahead(request)
-            else self.best(request, next(found))
+            else self.best([self.poem(request, *row) for row in next(found)])
             for request in requests
         ]
 
@@ -278,15 +278,15 @@ class TangPoet(Hand):
 
         def rank_lines(poems: list[int], rows: list[list[int]], log_probs: list[float]) -> Sequence[float]:
             begun = [self.poem(requests[poem], *row) for poem, *row in zip(poems, rows, log_probs)]
-            num_lines = [Plan.of(requests[poem].rules, self.vocabulary).num_lines for poem in poems]
-            return rank(begun, num_lines, self.vocabulary.book)
+            num_lines = [self.plan(requests[poem]).num_lines for poem in poems]
+            return rank(begun, num_lines, requests[0].book)
 
         return Search(self.recurrence, constraint, prompts, seeds, sampling, candidates, rank_lines)
 
-    def best(self, request: Request, rows: Sequence[tuple[list[int], float]]) -> Poem:
-        """Of the candidates that a search found for a request, each its tokens and log probability, the best."""
-        poems = [self.poem(request, tokens, log_prob) for tokens, log_prob in rows]
-        scores = rank(poems, book=self.vocabulary.book) if len(poems) > 1 else [0.0]
+    @staticmethod
+    def best(poems: Sequence[Poem]) -> Poem:
+        """Of several candidates for a poem the best."""
+        scores = rank(poems, book=get_book(poems[0].rhyme_book)) if len(poems) > 1 else [0.0]
         return max(zip(scores, poems), key=lambda found: found[0])[1]
 
     def plan(self, request: Request) -> Plan:
@@ -356,7 +356,8 @@ class PoemStream:
         for slot, token in enumerate(search, len(beginning)):
             if int(token) != end:
                 yield plan.character(slot, int(token))
-        self.poem = self._poet.best(self._request, search.rows)
+        ((tokens, log_prob),) = search.rows
+        self.poem = self._poet.poem(self._request, tokens, log_prob)
 
 
 def _opening_of(text: object) -> str:
