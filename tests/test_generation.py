@@ -18,6 +18,8 @@ from transformers import (
 )
 
 from tang_rnn import modeling_tang_rnn
+from tang_rnn.poet import PRETRAINED
+from tang_rnn.verse import split_lines
 
 LINES = [poem[:length] for poem, length in zip(POEMS, (1, 5, 9), strict=True)]
 # Undoes the sampling options of generation_config.json.
@@ -235,3 +237,17 @@ def test_pipeline(checkpoint, tokenizer):
     assert [rows[0]["generated_text"] for rows in together] == single
     parts = write(LINES[0], num_return_sequences=2, return_full_text=False, do_sample=True, max_new_tokens=6)
     assert len(parts) == 2 and all(len(part["generated_text"]) <= 6 for part in parts)
+
+
+@pytest.mark.parametrize("told", ["one text", "messages"])
+def test_a_pipeline_writes_in_the_form_it_is_told(told):
+    """The shipped lstm, as its card says; poems of another length would be no quatrains."""
+    write = pipeline("text-generation", str(PRETRAINED / "lstm"), trust_remote_code=True)
+    asked = "<五绝>春"
+    if told == "messages":
+        asked = [{"role": "system", "content": "五绝"}, {"role": "user", "content": "春"}]
+    torch.manual_seed(0)
+    options = {"batch_size": 10, "max_length": None, "max_new_tokens": 60, "return_full_text": False}
+    poems = [rows[0]["generated_text"] for rows in write([asked] * 10, **options)]
+    assert len(set(poems)) == 10
+    assert sum([len(line) for line in split_lines("春" + poem)] == [5] * 4 for poem in poems) >= 9, poems

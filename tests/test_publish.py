@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 EVALUATION = {
     "test": {"loss": 5.0123, "loss_characters": 5.5, "perplexity": 150.25, "loss_by_form": {"五绝": 4.9}},
     "written_free": {"form_kept": 0.9876},
+    "written_from_one_text": {"form_kept": 0.9625},
     "steering": {"边塞": {"told": 0.08, "plain": 0.01, "real": 0.09, "characters": "胡马"}},
     "samples": ["春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多少。"],
 }
@@ -80,13 +81,14 @@ def test_a_model_card_holds_what_was_measured(measured, tmp_path):
     entries = parse_eval_result_entries(yaml.safe_load((folder / ".eval_results" / "test.yaml").read_text()))
     assert {entry.task_id: entry.value for entry in entries} == {"loss": 5.0123, "perplexity": 150.25}
     assert {entry.dataset_id for entry in entries} == {"someone/quantangshi"}
-    assert data.widget[1]["text"].startswith("<五绝>")
+    assert data.widget[1]["messages"][0] == {"role": "system", "content": "五绝"}
     assert re.search(r"\| transformers \| 5\.\d+ or newer; written with 5\.\d+\.\d+ \|", card.text)
     assert "50,193 poems for training" in card.text
     assert "It read them 5 times." in card.text and "`song`, 0.5 times\n(" in card.text
     assert "| loss | 5.012 |" in card.text and "| loss, 五绝 | 4.900 |" in card.text
     assert "| loss when told form, poet and title | not measured |" in card.text
     assert "| lines and lengths are right | not measured | 98.8 % | not measured | not measured |" in card.text
+    assert "in this way 96.2 % keep the form." in card.text and 'write("<五绝>春"' in card.text
     assert "| 边塞 | 8.0 % | 1.0 % | 9.0 % |" in card.text
     assert "> 春眠不觉晓，处处闻啼鸟。  \n> 夜来风雨声，花落知多少。" in card.text
     assert "1,234,567" in card.text and "(loss.png)" in card.text and "best checkpoint" in card.text
@@ -99,6 +101,7 @@ def test_a_card_of_a_model_nobody_measured(checkpoint, cell, tmp_path):
     assert card.data.eval_results is None and not (folder / "loss.png").exists()
     assert not (folder / ".eval_results").exists()
     assert "| perplexity | not measured |" in card.text and "loss.png" not in card.text
+    assert "not measured for this one." in card.text
 
 
 def test_a_card_says_of_another_corpus_only_what_is_known_of_it(checkpoint, cell, tmp_path):

@@ -248,17 +248,22 @@ def written(poet: TangPoet, per_form: int, quotations: Quotations, **options) ->
 
 
 @torch.inference_mode()
-def written_alone(poet: TangPoet, per_form: int, quotations: Quotations) -> dict:
-    """Figures on what ``model.generate`` samples where nothing but the form's token asks for a form."""
+def sampled(poet: TangPoet, per_form: int, one_text: bool = False) -> tuple[list[str], list[str]]:
+    """What ``model.generate`` samples where nothing but the form's token asks for a form, and the forms asked for.
+
+    Args:
+        one_text: the token is the text itself, as a pipeline gives one string, and so stands behind ``<s>``.
+    """
     texts, forms = [], []
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         for form in REGULATED:
-            inputs = poet.tokenizer([FORMS[form].token] * per_form, [""] * per_form, return_tensors="pt")
+            tokens = [FORMS[form].token] * per_form
+            inputs = poet.tokenizer(*([tokens] if one_text else [tokens, [""] * per_form]), return_tensors="pt")
             output = poet.model.generate(**inputs)[:, inputs["input_ids"].shape[1] :]
             texts += poet.tokenizer.batch_decode(output, skip_special_tokens=True)
             forms += [form] * per_form
-    return describe(texts, forms, quotations)
+    return texts, forms
 
 
 def theme_characters(train: Dataset, word: str, size: int = THEME_SIZE) -> tuple[set[str], list[int]]:
@@ -352,7 +357,8 @@ def evaluate(
         "test_told": {piece: loss(piece)["loss"] for piece in Collator.PIECES},
         "line_breaks": line_breaks(poet, test),
         "naming": naming(poet, corpus["test"], poet.tokenizer.poets[:POETS]),
-        "written_alone": written_alone(poet, per_form, quotations),
+        "written_alone": describe(*sampled(poet, per_form), quotations),
+        "written_from_one_text": rules_kept(*sampled(poet, per_form, one_text=True)),
         "written_free": written(poet, per_form, quotations),
         "written_regulated": written(poet, per_form, quotations, regulated=True),
         "real_test_poems": describe(*([row[name] for row in few] for name in ("text", "form")), quotations)

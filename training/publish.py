@@ -49,8 +49,10 @@ LEAVE_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 WORKSHOP = {"make_font.py", "screenshots.py", "screenshots"}  # of the page's makers; a Space does without
 WIDGET = [
     {"text": "春"},
-    {"text": "<五绝>月", "example_title": "五绝"},
-    {"text": "<七律><李白>", "example_title": "七律, 李白"},
+    *(
+        {"example_title": told, "messages": [{"role": "system", "content": told}, {"role": "user", "content": opening}]}
+        for told, opening in (("五绝", "月"), ("七律 <李白>", "秋"))
+    ),
 ]
 # The Hub's own machines have no GPU unless one pays for it, and the index' builds of torch bring CUDA along.
 CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
