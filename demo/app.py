@@ -15,17 +15,18 @@ own is logged with its traceback and answers ``{"error": null}``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from inspect import Signature, cleandoc, isgeneratorfunction
+from inspect import Signature, cleandoc, isasyncgenfunction
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -52,10 +53,12 @@ from tang_rnn.words import languages  # noqa: E402
 from tang_rnn.writing.poem import Poem, to_traditional  # noqa: E402
 from tang_rnn.writing.reading import MAX_TITLE, form_of_lines  # noqa: E402
 from tang_rnn.writing.request import OPTIONS, REQUIRED, Option  # noqa: E402
+from tang_rnn.writing.together import Together  # noqa: E402
 
 LONGEST_ACROSTIC = 16
 WAITING = 80  # calls in the queue before newcomers are told to come back: some ten seconds on two cores
-AT_ONCE = 2  # calls that compute, of all endpoints together
+TOGETHER = 64  # poems that are written or wait for the batch that is being written
+AT_ONCE = 2  # other calls that compute, of all endpoints together
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -92,11 +95,12 @@ def endpoint(*options: Option) -> Callable:
             given = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
             return {option.name: option.check(given.get(option.name)) for option in options}
 
-        if isgeneratorfunction(function):
+        if isasyncgenfunction(function):
 
-            def call(*arguments, **keywords):
+            async def call(*arguments, **keywords):
                 with refusing():
-                    yield from function(**values(arguments, keywords))
+                    async for value in function(**values(arguments, keywords)):
+                        yield value
         else:
 
             def call(*arguments, **keywords):
@@ -176,19 +180,31 @@ def _told(poem: Poem, seconds: float | None = None) -> dict:
     }
 
 
+@cache
+def together(cell: str) -> Together:
+    """The same poet for all who ask at once."""
+    return Together(poet_of(cell))
+
+
 @endpoint(OPENING, CELL, *HOW)
-def write(opening: str, cell: str, **how) -> Iterator[dict]:
+async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
     """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. It streams: each value
     has the text so far, the last one the whole poem with its form, seed, log probability, tonal pattern and rhyme
     group. The same arguments and seed give the same poem.
     """
-    options = _options(**how)
-    stream, text = poet_of(cell).stream(opening, **options), ""
-    for piece in stream:
-        text += piece
-        if not options["regulated"] or len(text) % 4 == 0:  # the best of several comes at once: fewer messages
+    loop, texts = asyncio.get_running_loop(), asyncio.Queue()
+
+    def tell(text: str | None) -> None:
+        loop.call_soon_threadsafe(texts.put_nowait, text)
+
+    call = await asyncio.to_thread(lambda: together(cell).ask(opening, tell, **_options(**how)))
+    call.add_done_callback(lambda _: tell(None))
+    try:
+        while (text := await texts.get()) is not None:
             yield {"text": text, "done": False}
-    yield _told(stream.poem)
+        yield _told(call.result())
+    finally:
+        call.cancel()  # whoever has gone away is not written for
 
 
 @endpoint(OPENING, *HOW)
@@ -231,7 +247,7 @@ def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dic
         raise Fault("nothing_to_hide")
     form, num_lines = form_of_lines(len(hidden), line_length)
     options = _options(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
-    return _told(poet_of(cell).write("", **options)) | {"phrase": hidden, "tail": tail}
+    return _told(together(cell).ask("", **options).result()) | {"phrase": hidden, "tail": tail}
 
 
 @endpoint(
@@ -328,6 +344,11 @@ def facts() -> dict:
     }
 
 
+async def collected(values: AsyncIterator) -> list:
+    """All that comes."""
+    return [value async for value in values]
+
+
 def poem_of_link(parameters: dict[str, str]) -> dict | None:
     """The poem that a link of Write asks for by its seed, as :func:`write` gives it."""
     if not parameters.get("seed", "").isdecimal():
@@ -338,7 +359,7 @@ def poem_of_link(parameters: dict[str, str]) -> dict | None:
         given |= {"seed": int(parameters["seed"]), "regulated": parameters.get("regulated") != "0"}
         if "temperature" in parameters:
             given["temperature"] = float(parameters["temperature"])
-        *_, poem = write(**given)
+        *_, poem = asyncio.run(collected(write(**given)))
     except (Refusal, ValueError):
         return None
     traditional = poem["traditional"] if parameters.get("script") == "t" else {}
@@ -366,7 +387,8 @@ def build() -> gr.Blocks:
             apply_default_css=False,
             elem_id="tang",
         )
-        for endpoint in (write, compare, acrostic, inside):
+        gr.api(write, api_name="write", concurrency_id="poems", concurrency_limit=TOGETHER)
+        for endpoint in (compare, acrostic, inside):
             gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="models", concurrency_limit=AT_ONCE)
         gr.api(check, api_name="check")  # takes no time and so does not wait behind poems
     return page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)

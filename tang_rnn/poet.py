@@ -186,7 +186,7 @@ class TangPoet(Hand):
             raise PoetError("not_text", name="opening")
         openings = [opening] if isinstance(opening, str) else list(opening)
         options = checked(options, WRITING)
-        count, sampling, candidates = options["count"], self._sampling(options), options["candidates"]
+        count, sampling, candidates = options["count"], Sampling.of(options), options["candidates"]
         seed = new_seed() if options["seed"] is None else options["seed"]
         OPTIONS["seed"].check(seed + count - 1)
         if candidates is None:
@@ -196,7 +196,7 @@ class TangPoet(Hand):
         def poems() -> Iterator[Poem]:
             for numbers in portions(len(requests) * count, candidates, first):
                 portion = [replace(requests[number // count], seed=seed + number % count) for number in numbers]
-                yield from self._write(portion, sampling, candidates)[max(first - numbers.start, 0) :]
+                yield from self.write_all(portion, sampling, candidates)[max(first - numbers.start, 0) :]
 
         return poems()
 
@@ -215,22 +215,29 @@ class TangPoet(Hand):
         Raises:
             PoetError, RuleConflict: as :meth:`write`.
         """
+        return PoemStream(self, *self.asked(opening, options))
+
+    def asked(self, opening: str, options: dict) -> tuple[Request, Sampling, int]:
+        """What is written where one poem is asked for, how it is drawn, and of how many candidates it is the best.
+
+        Args:
+            opening, options: of :meth:`stream`.
+
+        Raises:
+            PoetError, RuleConflict: as there.
+        """
         options = checked(options, STREAMING, unknown="no_stream_option")
         if options["num_beams"] > 1:
             raise PoetError("beams_do_not_stream")
         seed = new_seed() if options["seed"] is None else options["seed"]
         request = self.reader.request(_opening_of(opening), options, seed)
         candidates = default_candidates(options["regulated"], options["pattern"])
-        return PoemStream(self, request, self._sampling(options), candidates)
+        return request, Sampling.of(options), candidates
 
     new_seed = staticmethod(new_seed)
 
-    def _sampling(self, options: dict) -> Sampling:
-        """How these options, checked, draw."""
-        return Sampling.of(options)
-
-    def _write(self, requests: list[Request], sampling: Sampling, candidates: int) -> list[Poem]:
-        """The best of the candidates of each request."""
+    def write_all(self, requests: list[Request], sampling: Sampling, candidates: int) -> list[Poem]:
+        """What is asked for, side by side where nothing is fixed ahead: the best of the candidates of each request."""
         if sampling.num_beams > 1:
             rows = beam_search(self.model, self.constraint(requests), self.prompts(requests), sampling)
             return [self._scored(request, tokens) for request, tokens in zip(requests, rows)]
@@ -347,7 +354,7 @@ class PoemStream:
     def __iter__(self) -> Iterator[str]:
         beginning = self._request.beginning
         if self._whole:
-            (self.poem,) = self._poet._write([self._request], self._sampling, self._candidates)
+            (self.poem,) = self._poet.write_all([self._request], self._sampling, self._candidates)
             yield from self.poem.text
             return
         yield from beginning
