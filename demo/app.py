@@ -39,6 +39,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
+from page_answers import returns  # noqa: E402
 from page_card import SEALS  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
@@ -111,7 +112,11 @@ def endpoint(*options: Option) -> Callable:
         parameters = [option.parameter() for option in options]
         call.__name__, call.__module__ = function.__name__, function.__module__
         call.__doc__ = "\n".join(
-            [cleandoc(function.__doc__), "", "Args:", *(f"    {each.name}: {each.describe()}." for each in options)]
+            [
+                cleandoc(function.__doc__),
+                *("", "Args:", *(f"    {each.name}: {each.describe()}." for each in options)),
+                *("", "Returns:", returns(function.__name__)),
+            ]
         )
         call.__signature__ = Signature(parameters, return_annotation=returned)
         call.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": returned}
@@ -188,9 +193,9 @@ def together(cell: str) -> Together:
 
 @endpoint(OPENING, CELL, *HOW)
 async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
-    """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. It streams: each value
-    has the text so far, the last one the whole poem with its form, seed, log probability, tonal pattern and rhyme
-    group. The same arguments and seed give the same poem.
+    """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. Without the rules of
+    regulated verse it streams: values, or progress, with the text so far. The last value is the whole poem with its
+    form, seed, log probability, tonal pattern and rhyme group. The same arguments and seed give the same poem.
     """
     loop, texts = asyncio.get_running_loop(), asyncio.Queue()
 
@@ -377,9 +382,16 @@ THEME = gr.themes.Base(
 MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
 
 
+class Page(gr.Blocks):
+    """Takes calls with fewer values than an endpoint has options: what is left out is as by default."""
+
+    def validate_inputs(self, block_fn, inputs: list) -> None:
+        inputs += [None] * (len(block_fn.inputs) - len(inputs))
+
+
 def build() -> gr.Blocks:
     """The app, ready to launch."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with Page(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(
             facts(),
             html_template=(STATIC / "page.html").read_text(encoding="utf-8"),
@@ -396,13 +408,17 @@ def build() -> gr.Blocks:
 
 def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     """Launches the page; keyword arguments go to ``gr.Blocks.launch``."""
+    serving = {"routes": routes(poem_of_link), "middleware": [Middleware(Anywhere)]}
+    if find_spec("mcp"):
+        from page_tools import Tools
+
+        offered = {endpoint: ENDPOINTS[endpoint.__name__] for endpoint in (write, compare, acrostic, check, inside)}
+        tools = Tools(TITLE, offered, AT_ONCE, WAITING)
+        serving |= {"routes": serving["routes"] + tools.routes(), "lifespan": tools.lifespan}
     settings = {
-        "app_kwargs": {
-            "routes": routes(poem_of_link),
-            "middleware": [Middleware(Anywhere)],
-        },
+        "app_kwargs": serving,
         "theme": THEME,
-        "mcp_server": find_spec("mcp") is not None,
+        "mcp_server": False,  # page_tools.py is it
         "footer_links": [],
         "share": False,
         "show_error": False,

@@ -337,7 +337,26 @@ def test_endpoints_are_named_typed_and_described(client):
     assert "lstm" in json.dumps(parameters["cell"]) and parameters["form"]["parameter_default"] == "五绝"
 
 
-def test_mcp_tools(url):
+def test_a_call_with_fewer_values_takes_the_defaults_or_says_which_is_missing(url):
+    def call(endpoint: str, *values) -> tuple[str, list | dict]:
+        target = f"{url}gradio_api/call/{endpoint}"
+        event = httpx.post(target, json={"data": values}).json()["event_id"]
+        *_, (kind, data) = re.findall(
+            r"^event: (.*)\ndata: (.*)$", httpx.get(f"{target}/{event}", timeout=60).text, re.M
+        )
+        return kind, json.loads(data)
+
+    kind, (poem,) = call("write", "春", "gru")
+    assert kind == "complete" and poem["opening"] == "春" and poem["cell"] == "gru" and poem["form"] == "五绝"
+    kind, (poem,) = call("acrostic", "春夏", "lstm", "5")  # as clients send it that make names of choices
+    assert [len(line) for line in poem["lines"]] == [5] * 4
+    kind, refused = call("acrostic")
+    assert kind == "error" and refused["error"] == "the phrase must be given"
+    assert json.loads(refused["title"]) == {"key": "missing", "fields": {"name": "phrase"}}
+
+
+def through_mcp(url: str, *calls: tuple[str, dict], on_progress=None):
+    """The tools there are, and the results of these calls; the client holds them to the tools' output schemas."""
     mcp = pytest.importorskip("mcp")
     from mcp.client.streamable_http import streamablehttp_client
 
@@ -347,17 +366,75 @@ def test_mcp_tools(url):
             mcp.ClientSession(read, write) as session,
         ):
             await session.initialize()
-            tools = (await session.list_tools()).tools
-            name = next(tool.name for tool in tools if tool.name.endswith("check"))
-            verdict = await session.call_tool(name, {"text": "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"})
-            return tools, verdict.content[0].text
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            return tools, [await session.call_tool(*call, progress_callback=on_progress) for call in calls]
 
-    tools, verdict = asyncio.run(ask())
-    for name in ("write", "compare", "acrostic", "check"):
-        tool = next(tool for tool in tools if tool.name.endswith(name))
-        assert len(tool.description) > 80
-        assert all(each.get("description") for each in tool.inputSchema["properties"].values())
-    assert "十一尤" in verdict
+    return asyncio.run(ask())
+
+
+def test_mcp_tools(url):
+    tools, results = through_mcp(
+        url,
+        ("check", {"text": VERSE}),
+        ("write", {"opening": "春", "seed": 7}),
+        ("compare", {"opening": "春", "seed": 7}),
+        ("acrostic", {"phrase": "春夏", "line_length": 5, "seed": 7}),
+        ("inside", {"text": VERSE}),
+    )
+    assert tools.keys() == {"write", "compare", "acrostic", "check", "inside"}
+    for tool in tools.values():
+        assert len(tool.description) > 80 and "Args" not in tool.description
+        assert all(each["description"] and each["type"] for each in tool.inputSchema["properties"].values())
+        assert all(each["description"] for each in tool.outputSchema["properties"].values())
+        assert tool.annotations.readOnlyHint and tool.annotations.openWorldHint is False
+    assert tools["check"].inputSchema["required"] == ["text"] and tools["write"].inputSchema["required"] == []
+    line_length = tools["acrostic"].inputSchema["properties"]["line_length"]
+    assert (line_length["type"], line_length["enum"], line_length["default"]) == ("integer", [5, 7], 7)
+    for result in results:
+        assert not result.isError, result
+        assert json.loads(result.content[0].text) == result.structuredContent
+        assert "\\u" not in result.content[0].text
+    verdict, poem, compared, hidden, _ = (result.structuredContent for result in results)
+    assert verdict["rhyme_group"] == "五微"
+    assert poem["text"] == load_app().poet_of("lstm").write("春", form="五绝", regulated=True, seed=7).text
+    assert len(compared["poems"]) == 3 and hidden["phrase"] == "春夏"
+    listed = httpx.get(f"{url}gradio_api/mcp/schema").json()
+    assert [each["name"] for each in listed] == [*tools] and listed[0]["inputSchema"] == tools["write"].inputSchema
+
+
+def test_mcp_progress_is_the_poem_as_it_grows(url):
+    told = []
+
+    async def on_progress(progress, total, message):
+        told.append(message)
+
+    asked = ("write", {"opening": "春", "seed": 7, "form": "七律", "regulated": False})
+    _, (result,) = through_mcp(url, asked, on_progress=on_progress)
+    assert len(told) > 3 and all(result.structuredContent["text"].startswith(text) for text in told)
+
+
+def test_mcp_logs_a_fault_of_ours_and_says_no_more(url, monkeypatch, caplog):
+    def broken(self, tokens, state):
+        raise ValueError("an injected bug")
+
+    monkeypatch.setattr(Recurrence, "step", broken)
+    _, (result,) = through_mcp(url, ("write", {"opening": "春", "seed": 99}))
+    assert result.isError and result.content[0].text == "something broke here; it has been logged"
+    assert "an injected bug" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (("acrostic", {}), "the phrase must be given"),
+        (("write", {"form": "七言"}), "form must be one of"),
+        (("write", {"lines": 4}), "no option lines; there are opening"),
+        (("sing", {}), "no tool sing; there are write"),
+    ],
+)
+def test_mcp_says_what_is_wrong(url, call, said):
+    _, (result,) = through_mcp(url, call)
+    assert result.isError and said in result.content[0].text and "\n" not in result.content[0].text
 
 
 def test_the_environment_names_host_and_port():

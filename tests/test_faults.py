@@ -59,7 +59,9 @@ def test_words_are_words(language):
 
 def test_every_fault_of_the_code_has_its_sentence_and_fields():
     """And no sentence is left that nothing says."""
-    source = "".join(path.read_text("utf-8") for path in [*PACKAGE.rglob("*.py"), PACKAGE.parent / "demo" / "app.py"])
+    source = "".join(
+        path.read_text("utf-8") for path in [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "demo").glob("*.py")]
+    )
     said = languages()["en"]["faults"]
     raised = set(re.findall(r'(?:Fault|PoetError|RuleConflict|Refusal)\(\s*"(\w+)"', source))
     assert len(raised) > 30 and raised <= said.keys()

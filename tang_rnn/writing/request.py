@@ -62,8 +62,12 @@ class Option:
         Raises:
             PoetError: naming the option.
         """
-        if value is None and self.default is not REQUIRED:
+        if value is None:
+            if self.default is REQUIRED:
+                raise PoetError("missing", name=self.name)
             return self.default
+        if self.choices and self.type is int and isinstance(value, str):
+            value = next((each for each in self.choices if str(each) == value), value)  # chosen from a list of names
         if self.choices and value not in self.choices:
             raise PoetError("one_of", name=self.name, known=[each for each in self.choices if each != ""])
         if self.or_true and isinstance(value, bool):
@@ -96,9 +100,20 @@ class Option:
         default = None if self.default is REQUIRED else self.default
         return {"name": self.name, "type": names[self.type], "default": default} | told
 
+    def schema(self) -> dict:
+        """The same as a JSON schema."""
+        names = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
+        limits = {"least": "minimum", "above": "exclusiveMinimum", "most": "maximum", "longest": "maxLength"}
+        told = {
+            "enum" if name == "choices" else limits.get(name, name): value for name, value in self.to_dict().items()
+        }
+        told |= {"type": names[self.type], "description": self.describe()}
+        return {name: value for name, value in told.items() if name != "name" and (name, value) != ("default", None)}
+
     def parameter(self, kind=Parameter.POSITIONAL_OR_KEYWORD) -> Parameter:
         """What it is in a signature."""
-        annotation = Literal[self.choices] if self.choices else self.type
+        # Gradio's clients make names of choices; a number is to stay one.
+        annotation = Literal[self.choices] if self.choices and self.type is str else self.type
         if self.default is None:
             annotation = annotation | None
         return Parameter(self.name, kind, default=self.default, annotation=annotation)
