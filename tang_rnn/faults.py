@@ -47,9 +47,20 @@ class RuleConflict(Fault):
     """Rules that no poem can keep together; the message names them and what would work."""
 
 
+def text_of(value: object, name: str) -> str:
+    """The value of an argument, if it is text.
+
+    Raises:
+        Fault: naming the argument.
+    """
+    if not isinstance(value, str):
+        raise Fault("not_text", name=name)
+    return value
+
+
 def first_line(error: object) -> str:
     """What an error of some library says, as much of it as goes into a line of ours."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-__all__ = ["Fault", "PoetError", "RuleConflict", "first_line"]
+__all__ = ["Fault", "PoetError", "RuleConflict", "first_line", "text_of"]

@@ -11,14 +11,17 @@ Shapes in the comments: L layers, T characters of the poem, H hidden_size, V voc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from .cells import CELLS
+from .faults import text_of
 from .poet import PoetError, TangPoet
+from .writing.request import REQUIRED, Option
 
-LONGEST = 400  # characters of a poem
+TEXT = Option("text", str, REQUIRED, "the poem")
+TOP = Option("top", int, 5, "alternatives for each character", least=1)
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,8 @@ def inspect(poet: TangPoet, text: str, context: str = "", top: int = 5) -> Inspe
         PoetError: no poem, one too long, or one that is not Chinese.
     """
     model, tokenizer = poet.model, poet.tokenizer
-    if len(text) > LONGEST:
-        raise PoetError("too_long", name="text", count=len(text), most=LONGEST)
-    text = poet.reader.readable(text, "text")
+    text = poet.reader.readable(TEXT.check(text), "text")
+    context, top = text_of(context, "context"), replace(TOP, most=len(tokenizer)).check(top)
     if not text:
         raise PoetError("no_poem")
     ids = tokenizer(context, text, return_tensors="pt").input_ids.to(model.device)

@@ -7,6 +7,8 @@ first plus n. A line is written in one piece; whatever stands behind the last li
 from __future__ import annotations
 
 import json
+import os
+import reprlib
 import stat
 from pathlib import Path
 
@@ -36,7 +38,11 @@ class PoemFile:
         self.path, self.options, self.seed = Path(path), json.loads(json.dumps(options)), seed
         self.count = self.end = 0  # poems, and bytes of their lines
         self.file = None
-        if self.path.exists():
+        try:
+            os.stat(self.path)
+        except FileNotFoundError:
+            pass  # comes into being, also where a link points
+        else:
             self._open("r+b")
             try:
                 self._read()
@@ -92,6 +98,8 @@ class PoemFile:
                         json.loads(line)
                     except ValueError:
                         break
+                    except RecursionError:  # brackets upon brackets: none of our lines begins so
+                        raise Fault("not_poems", file=str(self.path)) from None
                     self._check(line)  # whole but for its line break
                     break
                 self._check(line)
@@ -102,13 +110,15 @@ class PoemFile:
         where = {"line": self.count + 1, "file": str(self.path)}
         try:
             poem = json.loads(line)
-            seed, options = int(poem["seed"]), poem["options"]
+            seed, options = poem["seed"], poem["options"]
+            if type(seed) is not int or seed < 0:
+                raise TypeError
             theirs = {name: options.get(name) for name in [*options, *self.options]}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Fault("line_no_poem", **where) from None
         for name, value in theirs.items():
             if value != (ours := self.options.get(name)):
-                was, now = ("not given" if each is None else repr(each) for each in (value, ours))
+                was, now = ("not given" if each is None else reprlib.repr(each) for each in (value, ours))
                 raise Fault("other_options", **where, option=name, was=was, now=now)
         if not self.count and self.seed is None:
             self.seed = seed

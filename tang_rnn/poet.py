@@ -18,7 +18,7 @@ import torch
 
 from . import cells
 from .checkpoint import LARGEST_FILES, check_origin, load, load_model, own_lines
-from .faults import Fault, PoetError, RuleConflict, first_line
+from .faults import Fault, PoetError, RuleConflict, first_line, text_of
 from .hand import Hand
 from .recurrence import Recurrence
 from .rules import Plan, Rules, VerseConstraint, Vocabulary, placed, placements
@@ -29,7 +29,7 @@ from .writing.particles import ROWS, Particles
 from .writing.poem import Poem
 from .writing.ranking import rank
 from .writing.reading import Reader, Request
-from .writing.request import OPTIONS, checked, default_candidates, new_seed, takes
+from .writing.request import OPTIONS, Option, checked, default_candidates, new_seed, takes
 from .writing.sampling import Sampling
 from .writing.search import Search, beam_search, portions
 
@@ -40,6 +40,8 @@ CELLS = tuple(cells.CELLS)
 PRETRAINED = Path(__file__).parent / "pretrained"
 WRITING = tuple(name for name in OPTIONS if name != "opening")
 PLACEMENTS = 4  # of the words that must occur, tried for a poem
+FIRST = Option("first", int, 0, "number of the first poem that is given", least=0)
+SKIP = Option("skip", int, 0, "characters at the beginning that are taken as given", least=0)
 STREAMING = tuple(name for name in WRITING if name not in ("count", "candidates"))
 
 
@@ -84,6 +86,8 @@ class TangPoet(Hand):
         Raises:
             PoetError: nothing to be loaded there.
         """
+        if not isinstance(name, Path):
+            text_of(name, "name")
         path = PRETRAINED / str(name) if str(name) in CELLS else Path(name)
         if not path.is_dir():
             if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
@@ -184,6 +188,7 @@ class TangPoet(Hand):
         """
         if not isinstance(opening, (str, Sequence)):
             raise PoetError("not_text", name="opening")
+        first = FIRST.check(first)
         openings = [opening] if isinstance(opening, str) else list(opening)
         options = checked(options, WRITING)
         count, sampling, candidates = options["count"], Sampling.of(options), options["candidates"]
@@ -334,9 +339,11 @@ class TangPoet(Hand):
             context: what stands before it; see ``tokenizer.context``.
             skip: characters at the beginning that are taken as given.
         """
+        context, text = text_of(context, "context"), text_of(text, "text")
         ids = self.tokenizer(context, text, return_tensors="pt").input_ids.to(self.model.device)
         ids = torch.cat([ids, ids.new_tensor([[self.tokenizer.eos_token_id]])], 1)
-        first = int(ids[0].eq(self.tokenizer.bos_token_id).nonzero()[-1]) + skip
+        first = int(ids[0].eq(self.tokenizer.bos_token_id).nonzero()[-1])
+        first += replace(SKIP, most=ids.shape[1] - first - 2).check(skip)
         logits, targets = self.model(ids[:, :-1], use_cache=False).logits[0, first:], ids[0, first + 1 :]
         known = targets.ne(self.tokenizer.unk_token_id)
         values = logits.float().log_softmax(1).gather(1, targets[:, None])[known]

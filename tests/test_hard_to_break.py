@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from tang_rnn import PoetError, RuleConflict, TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer, verse
+from tang_rnn.faults import Fault
+from tang_rnn.inspection import inspect
 from tang_rnn.poet import CELLS, PRETRAINED
-from tang_rnn.rules import Vocabulary
+from tang_rnn.rules import Rules, VerseConstraint, Vocabulary
 from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP
 from tang_rnn.writing.poem import to_traditional
+from tang_rnn.writing.request import OPTIONS, RULES
 from training.export import export
 
 # The same examples every time; EXAMPLES=2000 in the environment looks further.
@@ -118,6 +121,107 @@ def test_a_poem_keeps_its_form_and_rules_or_is_refused(poet, options):
         assert set.intersection(*ends) & set(PINGSHUI.level_groups)
     if options["seed"] % 3 == 0:
         assert poet.write(**options) == poem
+
+
+WRONG = (
+    None,
+    5,
+    -1,
+    10**6,
+    10**30,
+    2.5,
+    float("nan"),
+    float("inf"),
+    True,
+    "3",
+    "",
+    "\0",
+    b"x",
+    [],
+    [5],
+    ["春"],
+    {},
+    {1: 2},
+)
+WRONG += (
+    (1, 2),
+    object(),
+    torch.tensor([1, 2]),
+    range(3),
+    {"a"},
+    {("1", "2"): "月"},
+    {(1.5, 2): "月"},
+    {(-1, 9): "月"},
+)
+POEM = "白日依山尽，黄河入海流。"
+CALLS = {
+    **{name: lambda poet, value, name=name: write_one(poet, **{name: value}) for name in OPTIONS},
+    "first": lambda poet, value: write_one(poet, first=value),
+    "stream": lambda poet, value: poet.stream(value),
+    "name": lambda poet, value: TangPoet.from_pretrained(value),
+    "score": lambda poet, value: poet.score(value),
+    "context": lambda poet, value: poet.score("春", value),
+    "skip": lambda poet, value: poet.score("春", "", value),
+    "text": lambda poet, value: inspect(poet, value),
+    "told": lambda poet, value: inspect(poet, POEM, value),
+    "top": lambda poet, value: inspect(poet, POEM, top=value),
+    "poem": lambda poet, value: poet.alternatives(value, 1, 1),
+    "line": lambda poet, value: poet.alternatives(POEM, value, 1),
+    "place": lambda poet, value: poet.alternatives(POEM, 1, value),
+    "most": lambda poet, value: poet.alternatives(POEM, 1, 1, value),
+    "characters": lambda poet, value: poet.alternatives(POEM, 1, 1, characters=value),
+    "manner": lambda poet, value: poet.alternatives(POEM, 1, 1, poet=value),
+    "revise": lambda poet, value: poet.revise(value, keep=1),
+    "keep": lambda poet, value: poet.revise(POEM, keep=value, seed=1),
+    "check": lambda poet, value: verse.check(value),
+    "check, form": lambda poet, value: verse.check(POEM, value),
+    "check, book": lambda poet, value: verse.check(POEM, book=value),
+    "get_form": lambda poet, value: verse.get_form(value),
+    "get_book": lambda poet, value: verse.get_book(value),
+    "patterns": lambda poet, value: verse.patterns(value),
+    "patterns, lines": lambda poet, value: verse.patterns("七排", value),
+    **{
+        f"Rules, {name}": lambda poet, value, name=name: VerseConstraint(Rules(**{name: value}), poet.tokenizer)
+        for name in RULES
+    },
+}
+
+
+def write_one(poet, /, **options):
+    """The first poem of what may be a million."""
+    return next(iter(poet.each(**{"form": "五绝", "seed": 1, "opening": ""} | options)), None)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_of_a_wrong_type_is_a_fault_in_one_short_line(poet, name):
+    for value in WRONG:
+        try:
+            CALLS[name](poet, value)
+        except Fault as fault:
+            assert "\n" not in str(fault) and len(str(fault)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda poet: poet.write(None), "the opening must be text"),
+        (lambda poet: poet.write("春", form=5), "form must be text"),
+        (lambda poet: poet.write("春", count="3"), "count must be a whole number, 1 or more, not '3'"),
+        (lambda poet: poet.write("春", seed=True), "seed must be a whole number between 0 and"),
+        (lambda poet: poet.write("春", fixed={(1.5, 2): "月"}), "fixed must give characters by line and place"),
+        (lambda poet: list(poet.each("春", first=-1)), "first must be a whole number, 0 or more, not -1"),
+        (lambda poet: inspect(poet, POEM, top=10**6), "top must be a whole number between 1 and"),
+        (lambda poet: inspect(poet, 5), "the poem must be text"),
+        (lambda poet: poet.score(POEM, skip=99), "skip must be a whole number between 0 and"),
+        (lambda poet: verse.check(5), "the poem must be text"),
+        (lambda poet: verse.check(POEM, book="x"), "rhyme_book must be one of"),
+        (lambda poet: TangPoet.from_pretrained(5), "name must be text"),
+        (lambda poet: Rules(regulated="yes"), "regulated must be true or false"),
+    ],
+)
+def test_a_fault_names_the_argument(poet, call, said):
+    with pytest.raises(Fault, match=said):
+        call(poet)
 
 
 @fixed

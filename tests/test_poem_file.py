@@ -59,6 +59,12 @@ def test_a_refused_file_is_not_touched(tmp_path):
         "holds something": one + b"x",
         "line 1 of .* is no poem of": b'{"text": "my data", "label": 3}',
         "other than poems": b'{"text": "my data"}\r{"text": "more"}',
+        "line 1 of .* is no poem of `write": one.replace(b'"seed": 7', b'"seed": Infinity'),
+        "line 1 of .* is no poem of `write -": one.replace(b'"seed": 7', b'"seed": true'),
+        "line 1 of .* is no poem of `write --": one.replace(b'"seed": 7', b'"seed": -7'),
+        "line 1 of .* is no poem of `write --o": one.replace(b'"seed": 7', b'"seed": "7"'),
+        "line 2 of .* is no poem of `": one + b'{"text": ' + b"[" * 2000 + b"\n",
+        "something other than poems": one + b'{"text": ' + b"[" * 2000,
         "form was '七绝', now it is '五绝'": one.replace("五绝".encode(), "七绝".encode()),
         "opening was not given, now it is '春'": re.sub(b', "opening": "[^"]*"', b"", one),
     }
@@ -169,6 +175,35 @@ def test_what_is_wrong_leaves_no_file(small, tmp_path, capsys):
         assert main([*small, "--out", str(tmp_path / "poems.jsonl"), *arguments]) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_hostile_file_is_one_line_and_not_touched(small, tmp_path, capsys):
+    path = tmp_path / "poems.jsonl"
+    assert main([*small, "--out", str(path), "--seed", "7"]) == 0
+    one = path.read_bytes()
+    long = one.replace(b'"options": {', b'"options": {"form": "' + b"x" * 10**5 + b'", "a": {')
+    for content in (
+        one.replace(b'"seed": 7', b'"seed": Infinity'),
+        one.replace(b'"seed": 7', b'"seed": true'),
+        long.replace(b"}}", b"}}}"),
+        one.replace(b'"seed": 7', b'"seed": 1' + b"0" * 9000),
+        one.replace(b'"seed": 7', b'"seed": 1' + b"0" * 300),
+        b'{"text": ' + b"[" * 2000,
+        b'{"text": ' + b"[" * 2000 + b"\n",
+        b"[1, 2]\n",
+        b"\xff" * 100,
+        b"\0" * 2**20,
+    ):
+        path.write_bytes(content)
+        assert main([*small, "--out", str(path), "--count", "2"]) == 2, content[:99]
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and len(error) < 500 and path.read_bytes() == content
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    os.mkfifo(tmp_path / "pipe")  # would be waited for
+    for name in (link, tmp_path / "pipe", "/dev/null", tmp_path, tmp_path / ("x" * 300), path / "below"):
+        assert main([*small, "--out", str(name)]) == 2 and capsys.readouterr().err.count("\n") == 1
+    assert link.is_symlink() and sorted(each.name for each in tmp_path.iterdir()) == ["link", "pipe", "poems.jsonl"]
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.5, 1.5, None])

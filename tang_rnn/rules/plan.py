@@ -85,6 +85,7 @@ class Plan:
         self.avoided_words = [tuple(word) for word in words if None not in word]
         self.rhymed = bool(rules.regulated or rules.pattern or rules.rhyme or rules.rhyme_words)
         self.fixed: dict[int, str] = {}
+        self.name = form.name if form else MIXED
         self.pattern_names: list[str] = []
         if self.free:
             self.lengths, self.starts, self.ends = [], [], range(MAX_FREE_SLOTS)
@@ -93,7 +94,7 @@ class Plan:
             self.least_lines = self._least_free_lines()
             return
         self.lengths = list(rules.line_lengths) or [form.line_length] * self._count_lines(form)
-        self.num_lines, self.name = len(self.lengths), form.name if form else MIXED
+        self.num_lines = len(self.lengths)
         self.starts = [sum(self.lengths[:line]) + line for line in range(self.num_lines)]
         self.ends = [start + length - 1 for start, length in zip(self.starts, self.lengths)]
         given = given_characters(rules, self.lengths, self.name, vocabulary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from ..faults import RuleConflict
 from ..verse import FORMS, Form
@@ -13,6 +14,17 @@ NEED_LENGTHS = (
     *NEED_ONE_LENGTH,
     *("rhyme", "acrostic", "acrostic_tail", "fixed", "include", "rhyme_words"),
 )  # and those that need to know them
+# What a field may be, and what is said of anything else.
+_KINDS = (
+    ("not_text", str, ("opening", "acrostic", "acrostic_tail", "rhyme_words")),
+    ("not_words", str | tuple | list, ("include", "avoid")),
+    ("not_lines", tuple | list, ("line_lengths",)),
+    ("not_text", str | None, ("form", "pattern")),
+    ("not_text", str | bool | None, ("rhyme",)),
+    ("not_flag", bool, ("regulated", "distinct_ends")),
+    ("whole_from", Integral | None, ("num_lines",)),
+    ("whole_from", Integral, ("no_repeat",)),
+)
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,24 @@ class Rules:
     distinct_ends: bool = False
 
     def __post_init__(self):
+        for key, kind, names in _KINDS:
+            for name in names:
+                if not isinstance(value := getattr(self, name), kind):
+                    raise RuleConflict(key, name=name, least=0, value=repr(value))
         # As a tuple the rules can be hashed, and poems of the same rules share a plan.
-        object.__setattr__(self, "fixed", tuple(sorted(dict(self.fixed).items())))
-        for name in ("include", "avoid", "line_lengths"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        try:
+            object.__setattr__(self, "fixed", tuple(sorted(dict(self.fixed).items())))
+        except (TypeError, ValueError):
+            raise RuleConflict("not_places", name="fixed") from None
+        for name, kind, key in (
+            ("include", str, "not_words"),
+            ("avoid", str, "not_words"),
+            ("line_lengths", int, "not_lines"),
+        ):
+            values = tuple(getattr(self, name))
+            if not all(isinstance(value, kind) for value in values):
+                raise RuleConflict(key, name=name)
+            object.__setattr__(self, name, values)
 
     def even_form(self) -> Form | None:
         """The form, if its lines are of one length.

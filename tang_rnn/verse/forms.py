@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..faults import Fault
+from ..faults import Fault, text_of
 
 COMMA, STOP = "，", "。"  # the only marks of a poem here: a line inside a couplet, the couplet's end
 
@@ -72,7 +72,7 @@ def get_form(name: str) -> Form:
     Raises:
         Fault: there is none; the message lists those there are.
     """
-    wanted = name.strip().strip("<>").translate(_TRADITIONAL).lower()
+    wanted = text_of(name, "form").strip().strip("<>").translate(_TRADITIONAL).lower()
     for form in FORMS.values():
         if wanted in (form.name, form.english):
             return form

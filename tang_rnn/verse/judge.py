@@ -14,13 +14,13 @@ from . import remarks
 from .forms import FORMS, Form, ci_of, classify, get_form
 from .patterns import align, breaks, fits, formula, patterns
 from .reading import Pasted, read
-from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, UNKNOWN, Heard, RhymeBook
+from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, UNKNOWN, Heard, RhymeBook, get_book
 from .verdict import FORM, RHYME, TONES, Line, Note, Prosody, Remark, Violation
 
 _FEW = 10  # lines to a fault: what has no more than one in so many was meant to be regulated
 
 
-def check(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> Prosody:
+def check(text: str, form: str | None = None, book: RhymeBook | str = PINGSHUI) -> Prosody:
     """Judge a poem: its form, tonal pattern, rhyme, and every rule it breaks.
 
     Each line is read as the kind of line it is nearest to, in the sequence of kinds with the fewest faults in all;
@@ -32,17 +32,18 @@ def check(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> Pro
         form: name of the form to judge it by, as people write it; by default the one that its lines make. Old-style
             forms (五古, 七古, 杂言) have no tonal rules. A poem of ten lines or more is 排律 only if it keeps the
             rules but for a few faults; one of oblique rhyme is old-style verse.
-        book: the rhyme book to judge it by.
+        book: the rhyme book to judge it by, or its name.
 
     Raises:
-        Fault: the text is empty or not Chinese, or there is no such form.
+        Fault: the text is empty or not Chinese, or there is no such form or book.
     """
     return check_all(text, form, book)[0]
 
 
-def check_all(text: str, form: str | None = None, book: RhymeBook = PINGSHUI) -> list[Prosody]:
+def check_all(text: str, form: str | None = None, book: RhymeBook | str = PINGSHUI) -> list[Prosody]:
     """Judge each poem of a text that may hold several; arguments and errors as those of :func:`check`."""
-    wanted = get_form(form) if form else None
+    wanted = None if form is None or (isinstance(form, str) and not form) else get_form(form)
+    book = book if isinstance(book, RhymeBook) else get_book(book)
     return [_check(poem, wanted, book) for poem in read(text)]
 
 

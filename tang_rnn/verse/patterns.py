@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral
 
 from ..faults import Fault
-from .forms import get_form
+from .forms import Form, get_form
 from .rhymes import EITHER, LEVEL, OBLIQUE, UNKNOWN
 
+MOST_LINES = 1000  # of a 排律: the longest there are have some four hundred
 # The four kinds of line by 王力's letters; capitals end level, so they rhyme. Seven characters are two more in front,
 # the second of them opposed to the line's own second character. 中 is 王力's circled, free position.
 _FORMULAS = {"a": "中仄平平仄", "A": "中仄仄平平", "b": "中平平仄仄", "B": "平平仄仄平"}
@@ -115,7 +117,6 @@ class Pattern:
         return tuple(admissible(kind, self.length, regular) for kind in self.types)
 
 
-@cache
 def patterns(form: str, num_lines: int | None = None) -> tuple[Pattern, ...]:
     """The four tonal patterns of a form: 平起 and 仄起, first line rhyming or not; none for an old-style form.
 
@@ -127,8 +128,15 @@ def patterns(form: str, num_lines: int | None = None) -> tuple[Pattern, ...]:
         Fault: no such form, or a number of lines it cannot have.
     """
     kind = get_form(form)
-    if not kind.regulated:
-        return ()
+    if isinstance(num_lines, Integral) and num_lines > MOST_LINES:
+        raise Fault("most_lines", form=kind.name, most=MOST_LINES, count=num_lines)
+    if not isinstance(num_lines, Integral | None):
+        raise Fault("whole_from", name="num_lines", least=kind.min_lines, value=repr(num_lines))
+    return _patterns(kind, num_lines) if kind.regulated else ()
+
+
+@cache
+def _patterns(kind: Form, num_lines: int | None) -> tuple[Pattern, ...]:
     count = kind.num_lines if num_lines is None else num_lines
     if count is None or count % 2 or count < kind.min_lines or kind.num_lines not in (None, count):
         if kind.num_lines:

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from ..faults import Fault
+from ..faults import Fault, text_of
 from .forms import split_lines
 
 # What is set aside; the wording is in the words, under "aside_" and the name.
@@ -109,7 +109,7 @@ def read(text: str) -> list[Pasted]:
         Fault: there is none, or a character in the midst of a verse line is no Chinese one.
     """
     signs: list[str] = []
-    rows = _rows(_clean(text, signs))
+    rows = _rows(_clean(text_of(text, "text"), signs))
     comments, rows = _without_commentary(rows)
     if not any(_IS_HAN.search(row.text) for row in rows):
         if stray := next((c for row in rows for c in row.text if c.isalnum()), None):

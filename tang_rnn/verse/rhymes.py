@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from ..faults import Fault
+from ..faults import Fault, text_of
 
 LEVEL, OBLIQUE, EITHER, UNKNOWN = "平", "仄", "中", "？"
 
@@ -322,7 +322,7 @@ def get_book(name: str) -> RhymeBook:
     Raises:
         Fault: there is none; the message lists those there are.
     """
-    wanted = name.strip().translate(_SIMPLIFIED)
+    wanted = text_of(name, "rhyme_book").strip().translate(_SIMPLIFIED)
     for known, book in RHYME_BOOKS.items():
         if wanted in (known, known.removesuffix("韵"), known.removeprefix("中华"), known.removesuffix("正韵")):
             return book

@@ -89,6 +89,7 @@ def read_draft(
         Fault: there is no poem in it, or a poet that the model does not know.
     """
     rules, opening = None, ""
+    poet, title = OPTIONS["poet"].check(poet), OPTIONS["title"].check(title)
     if isinstance(poem, Poem):
         text, form, rules, opening = reader.normalize(poem.text), poem.form, poem.rules, poem.opening
         lines, marks = split_lines(text), "".join(mark for mark in text if mark in COMMA + STOP)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, Signature, cleandoc, signature
 from numbers import Integral, Real
+from operator import index
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -194,7 +195,7 @@ def _places(option: Option, value: Any) -> tuple:
     try:
         given = value.split() if isinstance(value, str) else value.items() if isinstance(value, Mapping) else value
         pairs = [_place(option.name, each) if isinstance(each, str) else each for each in given]
-        places = sorted((int(line), int(place), char) for (line, place), char in pairs)
+        places = sorted((index(line), index(place), char) for (line, place), char in pairs)
     except (TypeError, ValueError) as error:
         raise error if isinstance(error, PoetError) else PoetError("not_places", name=option.name) from None
     if not all(isinstance(char, str) and len(char) == 1 for _, _, char in places):
