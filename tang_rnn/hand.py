@@ -23,7 +23,7 @@ class Hand:
     recurrence: Recurrence
     reader: Reader
 
-    def _write(self, requests: list[Request], sampling: Sampling, candidates: int) -> list[Poem]:
+    def write_all(self, requests: list[Request], sampling: Sampling, candidates: int) -> list[Poem]:
         raise NotImplementedError
 
     def alternatives(
@@ -81,4 +81,4 @@ class Hand:
         changes = {name: values[name] for name in REVISED if options.get(name) is not None}
         request, rules = revision(self.reader, draft, dict(values["fixed"]), HAND["keep"].check(keep), changes, seed)
         candidates = values["candidates"] or default_candidates(request.rules.regulated, request.rules.pattern)
-        return replace(self._write([request], Sampling.of(values), candidates)[0], rules=rules)
+        return replace(self.write_all([request], Sampling.of(values), candidates)[0], rules=rules)
