@@ -1,4 +1,4 @@
-"""The command ``tang-rnn``: write, compare, check, demo.
+"""The command ``tang-rnn``: writes, revises and goes on with poems, answers lines, judges, serves the page.
 
 Nothing heavy is imported before it is needed, so that ``--help`` and a wrong option answer at once.
 """
@@ -10,63 +10,29 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 
+from tang_rnn.arguments import Parser, add_options, value_of
 from tang_rnn.faults import Fault, first_line
 from tang_rnn.verse import PINGSHUI, check_all, get_book
 from tang_rnn.words import say
-from tang_rnn.writing.request import OPTIONS, Option
+from tang_rnn.writing.request import ANSWERING, CONTINUING, HAND, OPTIONS, REVISING, Option
 
+CELL = "rnn, lstm (default), gru, a folder or a Hub id"
 PORT = Option("port", int, None, "", least=1, most=2**16 - 1)
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line for what is wrong, not the whole usage."""
-
-    def error(self, message: str):
-        self.exit(2, f"tang-rnn: {message} (see {self.prog} --help)\n")
-
-
-def _value(option: Option) -> Callable[[str], object]:
-    """What turns an argument into the option's value, for argparse."""
-
-    def parse(text: str) -> object:
-        try:
-            return option.parse(text)
-        except Fault as fault:
-            raise argparse.ArgumentTypeError(str(fault)) from None
-
-    return parse
-
-
-def _add(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """The options of writing, in the groups that the help shows them in."""
-    groups = {}
-    for option in (OPTIONS[name] for name in names):
-        if option.group not in groups:
-            groups[option.group] = parser.add_argument_group(option.group)
-        flag = "--" + (option.flag or option.name).replace("_", "-")
-        how: dict = {"dest": option.name, "default": None, "help": option.help.replace("%", "%%")}
-        if option.type is bool:
-            how |= {"action": "store_true"}
-        else:
-            how |= {"type": _value(option), "metavar": option.metavar}
-        if option.type in (list, dict):  # given once or several times
-            how |= {"action": "extend"}
-        groups[option.group].add_argument(flag, **how)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options; their names and meaning are those of ``TangPoet.write``."""
-    parser = _Parser(prog="tang-rnn", description="Recurrent networks that write classical Chinese verse.")
+    parser = Parser(prog="tang-rnn", description="Recurrent networks that write classical Chinese verse.")
     parser.add_argument("--version", action="store_true", help="print the version")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def writing(name: str, help: str, names: Iterable[str]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         sub.add_argument("opening", nargs="?", default="", help=OPTIONS["opening"].help)
-        _add(sub, names)
+        add_options(sub, (OPTIONS[name] for name in names))
         output = sub.add_argument_group("output")
         output.add_argument("--traditional", action="store_true", help="print traditional characters")
         output.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -74,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     names = [name for name in OPTIONS if name != "opening"]
     write = writing("write", "write poems", names)
-    write.add_argument("--cell", default="lstm", metavar="CELL", help="rnn, lstm (default), gru, a folder or a Hub id")
+    write.add_argument("--cell", default="lstm", metavar="CELL", help=CELL)
     write.add_argument(
         "--out", metavar="FILE", help="JSON lines into a file; where FILE has some of the poems, it is gone on with"
     )
@@ -89,18 +55,45 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--language", choices=("en", "zh"), default="en", help="of the verdict: en (default) or zh")
     check.add_argument("--json", action="store_true", help="print a JSON object")
 
+    def on_a_poem(name: str, what: str, help: str, options: Iterable[Option]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        sub.add_argument(
+            what, help="a line" if what == "line" else "a poem, or a file that holds it; - reads the input"
+        )
+        for option in (HAND["line"], HAND["place"]) if name == "alternatives" else ():
+            sub.add_argument(option.name, type=value_of(option), help=option.help)
+        add_options(sub, options)
+        sub.add_argument("--cell", default="lstm", metavar="CELL", help=CELL)
+        sub.add_argument("--traditional", action="store_true", help="print traditional characters")
+        sub.add_argument("--json", action="store_true", help="one JSON object a line")
+        return sub
+
+    def options(*names: str) -> list[Option]:
+        return [HAND.get(name) or OPTIONS[name] for name in names]
+
+    on_a_poem("revise", "poem", "write the rest of a poem anew around what stays", options("keep", *REVISING))
+    hints = ("poet", "title", "rhyme_book")
+    on_a_poem(
+        "alternatives", "poem", "what else could stand in a place of a poem", options("most", "characters", *hints)
+    )
+    on_a_poem("next", "poem", "next lines for a poem, to choose from", options("count", *CONTINUING))
+    on_a_poem("answer", "line", "lines that answer a line (对句)", options("count", "first", *ANSWERING))
+
     demo = commands.add_parser("demo", help="open the page", description="Serve the page on this machine.")
     demo.add_argument("--host", help="address to listen on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     demo.add_argument(
-        "--port", type=_value(PORT), help="port to listen on (default: the first free from GRADIO_SERVER_PORT or 7860)"
+        "--port",
+        type=value_of(PORT),
+        help="port to listen on (default: the first free from GRADIO_SERVER_PORT or 7860)",
     )
     return parser
 
 
-def _given(arguments: argparse.Namespace) -> dict:
-    """The options of writing that were given, as keyword arguments of ``TangPoet.write``."""
-    options = {name: getattr(arguments, name, None) for name in OPTIONS if name != "opening"}
-    options["rhyme"] = {"own": True, "none": False}.get(options["rhyme"], options["rhyme"])
+def _given(arguments: argparse.Namespace, names: Iterable[str] = tuple(OPTIONS)) -> dict:
+    """The options that were given, as keyword arguments of ``TangPoet.write`` or another of its methods."""
+    options = {name: getattr(arguments, name, None) for name in names if name != "opening"}
+    if "rhyme" in options:
+        options["rhyme"] = {"own": True, "none": False}.get(options["rhyme"], options["rhyme"])
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -122,7 +115,7 @@ def _write(arguments: argparse.Namespace) -> Iterator[str]:
 
 def _say_seed(arguments: argparse.Namespace, seed: int) -> None:
     """For who likes the poem and did not choose the seed; JSON has it, and a beam search does not use it."""
-    if arguments.seed is None and not arguments.json and (arguments.num_beams or 1) == 1:
+    if arguments.seed is None and not arguments.json and (getattr(arguments, "num_beams", 1) or 1) == 1:
         print(f"tang-rnn: seed {seed}", file=sys.stderr, flush=True)
 
 
@@ -180,6 +173,40 @@ def _show(poem, arguments: argparse.Namespace, last: bool) -> str:
         return json.dumps(shown.to_dict(), ensure_ascii=False)
     note = f"\n(not new, but a line of the 全唐诗: {' '.join(shown.quotes)})" if shown.quotes else ""
     return f"{shown}{note}" if last else f"{shown}{note}\n"
+
+
+def _hand(arguments: argparse.Namespace) -> Iterator[str]:
+    """What is done with a poem that stands, or on the way to one."""
+    from tang_rnn.poet import TangPoet
+    from tang_rnn.writing.poem import to_traditional
+
+    names = {
+        "revise": ("keep", *REVISING),
+        "alternatives": ("most", "characters", "poet", "title", "rhyme_book"),
+        "next": ("count", *CONTINUING),
+        "answer": ("count", "first", *ANSWERING),
+    }[arguments.command]
+    options = _given(arguments, names)
+    poet = TangPoet.from_pretrained(arguments.cell)
+    if arguments.command == "revise":
+        options.setdefault("seed", poet.new_seed())
+        poem = poet.revise(_text_of(arguments.poem), **options)
+        _say_seed(arguments, poem.seed)
+        yield _show(poem, arguments, last=True)
+        return
+    if arguments.command == "alternatives":
+        found = poet.alternatives(_text_of(arguments.poem), arguments.line, arguments.place, **options)
+    elif arguments.command == "next":
+        found = poet.next_lines(_text_of(arguments.poem), **options)
+    else:
+        found = poet.answer(arguments.line, **options)
+    for each in found:
+        text = to_traditional(each.text) if arguments.traditional else each.text
+        if arguments.json:
+            yield json.dumps(each.to_dict() | {"text": text}, ensure_ascii=False)
+        else:
+            faults = " ".join(str(fault) for fault in getattr(each, "faults", ()))
+            yield f"{text}  {faults}" if faults else text
 
 
 def _check(arguments: argparse.Namespace) -> Iterator[str]:
@@ -251,8 +278,8 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command is None:
             parser.print_help()
             return 0
-        run = {"write": _write, "compare": _compare, "check": _check, "demo": _demo}[arguments.command]
-        if arguments.command in ("write", "compare"):
+        run = {"write": _write, "compare": _compare, "check": _check, "demo": _demo}.get(arguments.command, _hand)
+        if arguments.command not in ("check", "demo"):
             _quiet()
         for line in run(arguments):
             print(line, flush=True)

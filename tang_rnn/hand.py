@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from .faults import PoetError
 from .recurrence import Recurrence
+from .rules import Plan, VerseConstraint
+from .verse import COMMA, STOP, get_book, split_lines
 from .writing.alternatives import Alternative, Alternatives
+from .writing.couplet import FORMS as ANSWERED
+from .writing.couplet import Answer, Answers
 from .writing.draft import read_draft
+from .writing.lines import Line, choose, write_lines
 from .writing.poem import Poem
 from .writing.reading import Reader, Request
-from .writing.request import HAND, OPTIONS, REVISED, RULES, checked, default_candidates, new_seed, takes
+from .writing.request import (
+    ANSWERING,
+    CONTINUING,
+    HAND,
+    OPTIONS,
+    REVISED,
+    REVISING,
+    SAMPLING,
+    checked,
+    default_candidates,
+    new_seed,
+    takes,
+)
 from .writing.revision import revision
 from .writing.sampling import Sampling
 
-REVISING = ("fixed", *REVISED, *(name for name in OPTIONS if name not in (*RULES, "opening", "count")))
+SHORTEST, LONGEST = 4, 11  # lines that are answered
 
 
 class Hand:
@@ -22,9 +40,12 @@ class Hand:
 
     recurrence: Recurrence
     reader: Reader
-
-    def write_all(self, requests: list[Request], sampling: Sampling, candidates: int) -> list[Poem]:
-        raise NotImplementedError
+    # What else of a poet is used here.
+    write_all: Callable[[list[Request], Sampling, int], list[Poem]]
+    rank_begun: Callable[..., Sequence[float]]
+    plan: Callable[[Request], Plan]
+    constraint: Callable[[Sequence[Request]], VerseConstraint]
+    prompts: Callable[[Sequence[Request]], list[list[int]]]
 
     def alternatives(
         self,
@@ -82,3 +103,73 @@ class Hand:
         request, rules = revision(self.reader, draft, dict(values["fixed"]), HAND["keep"].check(keep), changes, seed)
         candidates = values["candidates"] or default_candidates(request.rules.regulated, request.rules.pattern)
         return replace(self.write_all([request], Sampling.of(values), candidates)[0], rules=rules)
+
+    @takes(*CONTINUING)
+    def next_lines(self, poem: Poem | str = "", *, count: int = 6, **options) -> list[Line]:
+        """Several next lines for what stands so far, different from each other, under the form and rules.
+
+        Args:
+            poem: its beginning, empty for a first line; the last line may be unfinished where there is a form.
+            count: how many.
+            {options}
+
+        Returns:
+            The best first; each whole, with what of it was given.
+
+        Raises:
+            PoetError: an option that cannot be, or a character that is not Chinese.
+            RuleConflict: rules that no poem can keep together, or a poem that has all its lines.
+        """
+        count, values = HAND["count"].check(count), checked(options, CONTINUING)
+        seed = new_seed() if values["seed"] is None else values["seed"]
+        text = OPTIONS["opening"].check(poem.text if isinstance(poem, Poem) else poem)
+        request = self.reader.request(text, values, seed)
+        if request.rules.form is None and request.beginning and request.beginning[-1] not in COMMA + STOP:
+            mark = COMMA if len(split_lines(request.beginning)) % 2 else STOP  # who goes on by lines has ended this one
+            request = self.reader.request(request.beginning + mark, values, seed)
+        sampling = Sampling(**{name: values[name] for name in CONTINUING if name in SAMPLING})
+        (prompt,), constraint = self.prompts([request]), self.constraint([request])
+        rows = write_lines(self.recurrence, constraint, prompt, seed, sampling)
+        plan = self.plan(request)
+        lines = [split_lines(plan.text(request.beginning, tokens))[-1] for tokens, _ in rows]
+        scores = self.rank_begun([request], [0] * len(rows), *map(list, zip(*rows)))
+        log_probs = dict(zip(reversed(lines), [log_prob for _, log_prob in reversed(rows)]))
+        return [Line(line, log_probs[line]) for line in choose(lines, scores, count)]
+
+    @takes(*ANSWERING)
+    def answer(self, line: str, *, count: int = 6, first: bool | None = None, **options) -> list[Answer]:
+        """Lines that answer a line (对句): as long, tones opposed, words of a kind in the same places.
+
+        Args:
+            line: 4 to 11 characters, with marks within it if it has parts; 5 and 7 are answered best.
+            count: how many.
+            first: whether the answer comes before the line; by default if the line ends in a level tone, as the second
+                line of a couplet does.
+            {options}
+
+        Returns:
+            The best first, different from each other, none of them a line of the corpus.
+
+        Raises:
+            PoetError: an option that cannot be, a character that is not Chinese, or a line too short or too long.
+        """
+        count, values = HAND["count"].check(count), checked(options, ANSWERING)
+        seed = new_seed() if values["seed"] is None else values["seed"]
+        first = HAND["first"].check(first)
+        text = self.reader.readable("".join(OPTIONS["opening"].check(line).split()), "line").strip(COMMA + STOP)
+        marks, characters = {}, ""
+        for char in text:
+            if char in COMMA + STOP:
+                marks[len(characters)] = COMMA
+            else:
+                characters += char
+        if not SHORTEST <= len(characters) <= LONGEST:
+            raise PoetError("answered_length", count=len(characters), least=SHORTEST, most=LONGEST)
+        book = get_book(values["rhyme_book"])
+        if first is None:
+            first = self.reader.vocabulary_by(book).sound(characters[-1]).read_tone == 0
+        form = None if marks else ANSWERED.get(len(characters))
+        context, *_ = self.reader.context(form or "杂言", values["poet"], values["title"])
+        sampling = Sampling(**{name: values[name] for name in ANSWERING if name in SAMPLING})
+        search = Answers(self.recurrence, self.reader, book, characters, marks, first, context)
+        return search.find(count, seed, sampling)

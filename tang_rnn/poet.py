@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -287,13 +288,17 @@ class TangPoet(Hand):
         """The search for these poems, not yet begun."""
         seeds = [request.seed for request in requests]
         constraint, prompts = self.constraint(requests), self.prompts(requests)
+        return Search(
+            self.recurrence, constraint, prompts, seeds, sampling, candidates, partial(self.rank_begun, requests)
+        )
 
-        def rank_lines(poems: list[int], rows: list[list[int]], log_probs: list[float]) -> Sequence[float]:
-            begun = [self.poem(requests[poem], *row) for poem, *row in zip(poems, rows, log_probs)]
-            num_lines = [self.plan(requests[poem]).num_lines for poem in poems]
-            return rank(begun, num_lines, requests[0].book)
-
-        return Search(self.recurrence, constraint, prompts, seeds, sampling, candidates, rank_lines)
+    def rank_begun(
+        self, requests: Sequence[Request], numbers: Sequence[int], rows: Sequence[list[int]], log_probs: Sequence[float]
+    ) -> Sequence[float]:
+        """How good poems are that are being written: of each the number of its request, its tokens and probability."""
+        begun = [self.poem(requests[number], *row) for number, *row in zip(numbers, rows, log_probs)]
+        num_lines = [self.plan(requests[number]).num_lines for number in numbers]
+        return rank(begun, num_lines, requests[0].book)
 
     @staticmethod
     def best(poems: Sequence[Poem]) -> Poem:

@@ -159,3 +159,21 @@ def test_wrong_options_are_one_line_too(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         build_parser().parse_args(arguments)
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_hand_is_laid_on_a_poem(capsys, tmp_path):
+    file = tmp_path / "poem.txt"
+    file.write_text("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", encoding="gb18030")
+    code, out, _ = run(capsys, "revise", str(file), "--keep", "1,2", "--fix", "4:5=秋", "--seed", "1", "--json")
+    poem = json.loads(out)
+    assert code == 0 and poem["lines"][:2] == ["白日依山尽", "黄河入海流"] and poem["text"].endswith("秋。")
+    code, out, _ = run(capsys, "alternatives", str(file), "2", "3", "--most", "4", "--json")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(found) == 4 and all({"text", "log_prob", "faults"} == set(each) for each in found)
+    code, out, _ = run(capsys, "next", "白日依山尽", "--form", "五绝", "--regulated", "--count", "3")
+    assert code == 0 and [len(line) for line in out.splitlines()] == [5] * 3
+    code, out, _ = run(capsys, "answer", "白日依山盡", "--traditional", "--count", "2", "--seed", "1")
+    assert code == 0 and [len(line) for line in out.splitlines()] == [5] * 2
+    for wrong in (["answer", "春"], ["alternatives", "白日依山尽", "7", "1"], ["revise", "白日依山尽", "--keep", "x"]):
+        code, out, err = run(capsys, *wrong)
+        assert code == 2 and not out and err.count("\n") == 1

@@ -12,6 +12,7 @@ from tang_rnn.faults import Fault
 from tang_rnn.inspection import inspect
 from tang_rnn.rules import Plan, Rules, placements
 from tang_rnn.verse import FORMS, check, split_lines
+from tang_rnn.verse.associations import associations
 from tang_rnn.writing.particles import March, Particles, gather
 from tang_rnn.writing.request import checked
 from tang_rnn.writing.sampling import Sampling
@@ -258,3 +259,77 @@ def test_a_hidden_name_rhymes_and_may_have_lines_left_over(poet):
             assert poem.form == form and "".join(line[0] for line in poem.lines).startswith(name)
             assert poem.prosody.rhyme_group in poet.vocabulary.book.level_groups
             assert FORMS[form].num_lines == len(poem.lines)
+
+
+# -- line by line, and line for line ----------------------------------------------------------------------------------
+
+
+def test_next_lines_keep_the_rules_and_differ(poet):
+    """A quatrain line by line from an empty sheet: whatever is chosen, the rules hold."""
+    text = ""
+    for number in range(4):
+        lines = poet.next_lines(text, form="七绝", regulated=True, seed=number)
+        assert len({line.text for line in lines}) == 6 and len({line.text[:2] for line in lines}) > 2
+        assert lines == poet.next_lines(text, form="七绝", regulated=True, seed=number)
+        text += lines[number].text + "，。"[number % 2]
+    assert check(text, "七绝").ok
+    with pytest.raises(RuleConflict, match="nothing is left"):
+        poet.next_lines(text, form="七绝")
+
+
+def test_a_line_begun_is_gone_on_with(poet):
+    assert all(line.text.startswith("黄河") for line in poet.next_lines("白日依山尽，黄河", form="五绝", seed=1))
+    fixed = poet.next_lines("白日依山尽", form="五绝", fixed={(2, 3): "月"}, seed=1)
+    assert all(line.text[2] == "月" and len(line.text) == 5 for line in fixed)
+
+
+def test_without_a_form_lines_go_on_behind_what_is_given(poet):
+    for given in ("白日依山尽", "白日依山尽\n黄河入海流", WANG):
+        for line in poet.next_lines(given, seed=2, count=4):
+            assert line.text not in given and 3 <= len(line.text) <= 11
+            assert line.log_prob < 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["细雨鱼儿出", "明月松间照", "两个黄鹂鸣翠柳", "无边落木萧萧下", "微风燕子斜", "我爱北京天安门", "春江潮水连海平"],
+)
+def test_an_answer_is_the_other_half_of_a_couplet(poet, line):
+    tone = poet.vocabulary.book.tone
+    answers = poet.answer(line, seed=1)
+    assert len({answer.text for answer in answers}) == 6
+    for answer in answers:
+        assert len(answer.text) == len(line) and not set(answer.text) & set(line)
+        for place in {*range(1, len(line), 2), len(line) - 1}:
+            assert {tone(line[place]), tone(answer.text[place])} != {"平"}
+            assert {tone(line[place]), tone(answer.text[place])} != {"仄"}
+        for one in range(len(line)):  # what is repeated is answered by what is repeated, and only that
+            for other in range(one):
+                assert (line[one] == line[other]) == (answer.text[one] == answer.text[other])
+        assert answer.first == (tone(line[-1]) == "平")
+
+
+def test_a_line_in_parts_is_answered_in_such_parts(poet):
+    for answer in poet.answer("春风化雨，润物无声", seed=1, count=3):
+        assert [len(part) for part in split_lines(answer.text)] == [4, 4]
+
+
+def test_answers_are_more_parallel_than_lines_by_chance(poet):
+    tables, lines = associations(), ["细雨鱼儿出", "明月松间照", "白日依山尽", "海内存知己"]
+    found = [poet.answer(line, seed=1, count=1, first=False)[0].text for line in lines]
+
+    def parallel(line, other):
+        given, answer = tables.indices([[line]])[0, 0], tables.indices([[other]])[0, 0]
+        return tables.opposite(given)[range(5), answer].mean()
+
+    answered = sum(map(parallel, lines, found))
+    assert answered > 2 * max(sum(map(parallel, lines, found[turn:] + found[:turn])) for turn in (1, 2, 3))
+
+
+def test_what_cannot_be_answered_is_named(poet):
+    for line, key in (("春眠", "answered_length"), ("", "answered_length"), ("春眠不觉晓" * 3, "answered_length")):
+        with pytest.raises(PoetError) as raised:
+            poet.answer(line)
+        assert raised.value.key == key
+    with pytest.raises(PoetError, match="does not know"):
+        poet.answer("abcdef")

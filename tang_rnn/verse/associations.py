@@ -138,11 +138,24 @@ class Associations:
         """
         if poems.shape[2] not in (5, 7):
             return np.zeros((2, len(poems)), dtype=np.float32)
-        first, second = (poems[:, :, list(side)] for side in zip(*word_places(poems.shape[2])))
-        keys = (first << 16 | second).astype(np.uint32)  # (B, L, words)
-        place = self._words.searchsorted(keys).clip(max=len(self._words) - 1)
-        frequency = np.where(self._words[place] == keys, self._frequency[place], 0)
+        places = np.array(word_places(poems.shape[2]))  # (words, 2)
+        frequency = self.frequency(poems[:, :, places])
         return frequency.mean((1, 2)), (frequency >= self._stock).sum((1, 2))
+
+    def frequency(self, words: np.ndarray) -> np.ndarray:
+        """How often words of two characters stand in the training poems, as a logarithm: (..., 2) -> (...); 0 for what
+        is no common word."""
+        keys = (words[..., 0] << 16 | words[..., 1]).astype(np.uint32)
+        place = self._words.searchsorted(keys).clip(max=len(self._words) - 1)
+        return np.where(self._words[place] == keys, self._frequency[place], 0)
+
+    def opposite(self, characters: Sequence[int]) -> np.ndarray:
+        """How readily each character stands opposite these in a middle couplet: their numbers, N -> (N, V).
+
+        The pointwise mutual information that :meth:`parallelism` is a mean of.
+        """
+        rows = self._matrices["parallel"]
+        return (rows[list(characters)] * self._signs["parallel"]) @ rows.T
 
     @property
     def stock_words(self) -> list[str]:

@@ -42,6 +42,11 @@ class Alternative:
     log_prob: float
     faults: tuple[Violation, ...] = ()
 
+    def to_dict(self) -> dict:
+        """Ready for ``json.dumps``."""
+        faults = [fault.to_dict() for fault in self.faults]
+        return {"text": self.text, "log_prob": round(self.log_prob, 4), "faults": faults}
+
 
 @dataclass
 class _Rows:

@@ -309,8 +309,10 @@ HAND: Mapping[str, Option] = MappingProxyType(
         for option in (
             LINE,
             Option("place", int, REQUIRED, "a character in its line, from 1", least=1),
+            Option("count", int, 6, "how many lines, best first", least=1, most=32, metavar="N"),
             Option("most", int, 12, "how many, best first", least=1, most=64),
-            Option("keep", set, (), "lines that stay word for word, from 1"),
+            Option("keep", set, (), "lines that stay word for word, from 1", metavar="N"),
+            Option("first", bool, None, "the answer comes before the line; default: if that ends in a level tone"),
             Option("characters", int, 1, "1, or 2 for words of two characters", least=1, most=2),
         )
     }
@@ -320,6 +322,11 @@ SAMPLING = ("temperature", "top_k", "top_p", "num_beams", "repetition_penalty") 
 RULES = tuple(name for name, option in OPTIONS.items() if option.group == _RULES and name != "rhyme_book")
 # Rules that can be others when a poem is revised: those that give no characters by place.
 REVISED = ("regulated", "pattern", "rhyme", "include", "avoid")
+# What each way to lay a hand on a poem takes of the options of writing.
+REVISING = ("fixed", *REVISED, *(name for name in OPTIONS if name not in (*RULES, "opening", "count")))
+_DRAWN = ("seed", *(name for name in SAMPLING if name != "num_beams"))
+CONTINUING = (*RULES, "rhyme_book", "poet", "title", *_DRAWN)
+ANSWERING = ("rhyme_book", "poet", "title", *(name for name in _DRAWN if name != "repetition_penalty"))
 
 
 def checked(given: Mapping[str, Any], names: Iterable[str] = tuple(OPTIONS), unknown: str = "no_option") -> dict:
@@ -369,10 +376,13 @@ def new_seed() -> int:
 
 
 __all__ = [
+    "ANSWERING",
+    "CONTINUING",
     "HAND",
     "OPTIONS",
     "REQUIRED",
     "REVISED",
+    "REVISING",
     "RULES",
     "SAMPLING",
     "Option",

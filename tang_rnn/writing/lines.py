@@ -1,0 +1,95 @@
+"""Several lines to choose from: the next one of a poem, written many ways.
+
+Shapes in the comments: B rows, V vocab_size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..recurrence import Recurrence, select
+from ..rules import VerseConstraint
+from .sampling import Sampling
+from .search import pad
+
+ROWS = 64  # lines that are written, of which some are offered
+ALIKE = 2.0  # what a line loses that has all characters of one offered before it, in nats a character
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line to choose.
+
+    Attributes:
+        text: without the mark behind it.
+        log_prob: natural logarithm of the probability of what was written of it, its mark included, after what stands
+            before it.
+    """
+
+    text: str
+    log_prob: float
+
+    def to_dict(self) -> dict:
+        """Ready for ``json.dumps``."""
+        return {"text": self.text, "log_prob": round(self.log_prob, 4)}
+
+
+@torch.inference_mode()
+def write_lines(
+    recurrence: Recurrence,
+    constraint: VerseConstraint,
+    prompt: Sequence[int],
+    seed: int,
+    sampling: Sampling,
+    rows: int = ROWS,
+) -> list[tuple[list[int], float]]:
+    """One line more, so many ways: the tokens up to its mark, and the logarithm of their probability without rules."""
+    vocabulary, generator = constraint.vocabulary, torch.Generator().manual_seed(seed * 64)
+    inputs = pad([prompt], recurrence.config.pad_token_id, recurrence.device)
+    state, progress = recurrence.read_all(**inputs), constraint.read(inputs["input_ids"])
+    first = torch.zeros(rows, dtype=torch.long, device=recurrence.device)
+    state, progress = select(state, first), progress.select(first)
+    written, log_probs, done = first[:, None][:, :0], torch.zeros(rows, device=recurrence.device), []
+    for step in range(constraint.num_slots):
+        uniform = torch.rand(len(written), generator=generator)
+        if step == 0:
+            uniform = (torch.arange(rows) + uniform) / rows  # the first characters spread over all that may come
+        logits = recurrence.logits(state).float()  # (B, V)
+        token = sampling.draw(constraint.apply(progress, logits), uniform.to(recurrence.device))
+        log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+        if vocabulary.unknown is not None:  # nobody wrote a character that the model does not know
+            log_prob = log_prob.masked_fill(token.eq(vocabulary.unknown), 0)
+        log_probs, written = log_probs + log_prob, torch.cat([written, token[:, None]], 1)
+        over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
+        done += zip(written[over].tolist(), log_probs[over].tolist())
+        left = (~over).nonzero()[:, 0]
+        if not len(left):
+            break
+        written, log_probs, token = written[left], log_probs[left], token[left]
+        state = recurrence.step(token, select(state, left))
+        progress = constraint.advance(progress.select(left), token)
+    return done
+
+
+def choose(lines: Iterable[str], scores: Iterable[float], count: int) -> list[str]:
+    """Of several lines so many, the best ones that differ from each other; a greater score is better."""
+    best: dict[str, float] = {}
+    for line, score in zip(lines, scores):
+        best[line] = max(score, best.get(line, score))
+    chosen: list[str] = []
+    while best and len(chosen) < count:
+        line = max(best, key=lambda line: best[line] - ALIKE * max((_alike(line, one) for one in chosen), default=0.0))
+        chosen.append(line)
+        del best[line]
+    return chosen
+
+
+def _alike(line: str, other: str) -> float:
+    """The part of a line's characters that another has, too."""
+    return len(set(line) & set(other)) / len(set(line))
+
+
+__all__ = ["ALIKE", "ROWS", "Line", "choose", "write_lines"]
