@@ -1,16 +1,17 @@
 """Many users at once: ``python -m benchmarks.load [--minutes 10] [--users 1 8 64] [--json]``.
 
-Starts the page (demo/app.py) as a process of its own on this machine and lets so many users write with it through
-``gradio_client``, each the next poem as soon as the last one is there: regulated ones, free ones, and now and then a
-comparison or a judgement. Prints for each number of users the time to a poem's first and last character (median and
-95th percentile), poems a second, how many calls were told that the queue is full or failed in another way, and the
-memory of the page's process. Every poem is of one of a few seeds, and must be the poem of that seed each time. In the
-end, users who leave in the middle must leave their places to others.
+Starts the page (demo/app.py) as a process of its own on this machine and lets so many users write with it, each the
+next poem as soon as the last one is there: regulated ones, free ones, and now and then a comparison or a judgement.
+Prints for each number of users the time to a poem's first and last character (median and 95th percentile), poems a
+second and what part that is of what ``TangPoet.write`` gives in batches in the same run, how many calls were told that
+the queue is full or failed in another way, and the memory of the page's process. Every poem is of one of a few seeds,
+and must be the poem of that seed each time. In the end, users who leave must leave their places to others.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -18,16 +19,16 @@ import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
-from gradio_client import Client
+
+from tang_rnn import TangPoet
 
 APP = Path(__file__).resolve().parent.parent / "demo" / "app.py"
 OPENINGS = ("春", "月", "山", "秋")
@@ -58,60 +59,102 @@ def page() -> Iterator[tuple[str, psutil.Process]]:
 
 
 class Users:
-    """So many users for so long, and what they saw."""
+    """So many users for so long, and what they saw. They live in a process of their own and speak plain HTTP, so that
+    the page is measured and not they.
+    """
 
-    def __init__(self, url: str, number: int, seconds: float, poems: dict[tuple, str]):
-        self.poems = poems  # by arguments: shared by all, and by those who come later
+    def __init__(self, url: str, seconds: float, number: int):
+        self.url, self.seconds, self.number = url, seconds, number
+        self.poems: dict[str, str] = {}  # by arguments
         self.first, self.last, self.outcomes = [], [], Counter()
-        clients = [Client(url, verbose=False, analytics_enabled=False) for _ in range(number)]
-        self.begin = time.perf_counter()
-        self.end = self.begin + seconds
-        threads = [threading.Thread(target=self._live, args=each) for each in enumerate(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.seconds = time.perf_counter() - self.begin
-        for client in clients:
-            client.close()
 
-    def _live(self, number: int, client: Client) -> None:
-        draw = random.Random(number)
-        while time.perf_counter() < self.end:
+    async def live(self) -> dict:
+        self.begin = time.perf_counter()
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=f"{self.url}gradio_api/call/", timeout=300, limits=limits) as client:
+            await asyncio.gather(*(self._one(client, random.Random(number)) for number in range(self.number)))
+        return {
+            "first": self.first,
+            "last": self.last,
+            "outcomes": self.outcomes,
+            "poems": self.poems,
+            "seconds": time.perf_counter() - self.begin,
+        }
+
+    async def _one(self, client: httpx.AsyncClient, draw: random.Random) -> None:
+        while time.perf_counter() < self.begin + self.seconds:
             try:
                 if draw.random() < 0.9:
-                    outcome = self._write(client, draw)
+                    outcome = await self._write(client, draw)
                 elif draw.random() < 0.5:
-                    client.predict(draw.choice(OPENINGS), seed=draw.randrange(SEEDS), api_name="/compare")
+                    data = [draw.choice(OPENINGS), "五绝", True, "", "", "", 0.8, draw.randrange(SEEDS), "平水韵"]
+                    [_ async for _ in self._call(client, "compare", data)]
                     outcome = "comparison"
                 else:
-                    client.predict("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", api_name="/check")
+                    data = ["白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", "", "平水韵"]
+                    [_ async for _ in self._call(client, "check", data)]
                     outcome = "judgement"
-            except Exception as error:  # gradio_client and httpx have many
-                outcome = "queue full" if "ueue is full" in str(error) else f"{type(error).__name__}: {error}"[:80]
-                if outcome == "queue full":
-                    time.sleep(1)  # as the page asks
+            except (httpx.HTTPError, RuntimeError) as error:
+                outcome = str(error) if "queue full" in str(error) else f"{type(error).__name__}: {error}"[:80]
+                await asyncio.sleep(1)  # as the page asks
             self.outcomes[outcome] += 1
 
-    def _write(self, client: Client, draw: random.Random) -> str:
-        arguments = (draw.choice(OPENINGS), "lstm", draw.choice(["五绝", "七绝"]), draw.random() < 0.7)
-        seed = draw.randrange(SEEDS)
-        begin = time.perf_counter()
-        job = client.submit(*arguments, seed=seed, api_name="/write")
-        times = [time.perf_counter() - begin for _ in job]
-        poem = job.result()
-        self.first.append(times[0])
-        self.last.append(times[-1])
-        same = self.poems.setdefault((*arguments, seed), poem["text"]) == poem["text"]
+    async def _call(self, client: httpx.AsyncClient, name: str, data: list) -> AsyncIterator[dict]:
+        """What an endpoint gives, as it comes."""
+        answer = await client.post(name, json={"data": data})
+        if answer.status_code == 503:
+            raise RuntimeError("queue full")
+        answer.raise_for_status()
+        async with client.stream("GET", f"{name}/{answer.json()['event_id']}") as stream:
+            kind = ""
+            async for line in stream.aiter_lines():
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                elif line.startswith("data: ") and kind in ("generating", "complete"):
+                    yield json.loads(line.removeprefix("data: "))[0]
+                elif kind == "error":
+                    raise RuntimeError(f"{name}: {line}")
+
+    async def _write(self, client: httpx.AsyncClient, draw: random.Random) -> str:
+        data = [draw.choice(OPENINGS), "lstm", draw.choice(["五绝", "七绝"]), draw.random() < 0.7, "", "", ""]
+        data += [0.8, draw.randrange(SEEDS), "平水韵"]
+        begin, first, told = time.perf_counter(), None, {}
+        async for value in self._call(client, "write", data):
+            first, told = first or time.perf_counter() - begin, value
+        self.first.append(first)
+        self.last.append(time.perf_counter() - begin)
+        key = json.dumps(data, ensure_ascii=False)
+        same = self.poems.setdefault(key, told["text"]) == told["text"]
         return "poem" if same else "another poem of the same seed"
 
-    def figures(self) -> dict:
-        """Seconds, and counts."""
-        times = {}
-        for name, values in (("first", self.first), ("last", self.last)):
-            values = sorted(values) or [float("nan")]
-            times[name] = {"median": statistics.median(values), "p95": values[int(0.95 * (len(values) - 1))]}
-        return {**times, "a_second": len(self.last) / self.seconds, "outcomes": dict(self.outcomes)}
+
+def figures(url: str, number: int, seconds: float, poems: dict[str, str]) -> dict:
+    """So many users for so long: seconds, and counts. `poems` is what all users before them saw."""
+    command = [sys.executable, "-m", "benchmarks.load", "--client", url, str(seconds), str(number)]
+    seen = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    times, outcomes = {}, seen["outcomes"]
+    if others := sum(poems.setdefault(key, text) != text for key, text in seen["poems"].items()):
+        outcomes["another poem of the same seed"] = outcomes.get("another poem of the same seed", 0) + others
+    for name in ("first", "last"):
+        values = sorted(seen[name]) or [float("nan")]
+        times[name] = {"median": statistics.median(values), "p95": values[int(0.95 * (len(values) - 1))]}
+    return {**times, "a_second": len(seen["last"]) / seen["seconds"], "outcomes": outcomes}
+
+
+def library(seconds: float, batch: int = 64) -> float:
+    """Poems a second by ``TangPoet.write`` in batches, of the kinds that the users ask for in like parts."""
+    poet, draw, written, begin = TangPoet.from_pretrained("lstm"), random.Random(0), 0, None
+    while begin is None or time.perf_counter() < begin + seconds:
+        for form in ("五绝", "七绝"):
+            for regulated, part in ((True, 0.7), (False, 0.3)):
+                openings = [draw.choice(OPENINGS) for _ in range(round(batch * part / 2))]
+                poems = poet.write(
+                    openings, form=form, regulated=regulated, temperature=0.8, seed=draw.randrange(SEEDS)
+                )
+                written += len(poems)
+        if begin is None:  # the first round warms up
+            written, begin = 0, time.perf_counter()
+    return written / (time.perf_counter() - begin)
 
 
 def leaving(url: str, users: int = 32) -> dict:
@@ -123,22 +166,26 @@ def leaving(url: str, users: int = 32) -> dict:
             with client.stream("GET", f"write/{event}"):
                 pass  # listens for a moment, and goes
         begin = time.perf_counter()
-        while client.post("check", json={"data": ["春眠不觉晓，处处闻啼鸟。", ""]}).status_code == 503:
+        while (answer := client.post("write", json=post)).status_code == 503:
             time.sleep(0.05)
-        Client(url, verbose=False, analytics_enabled=False).predict("春", seed=1, api_name="/write")
+        with client.stream("GET", f"write/{answer.json()['event_id']}") as stream:
+            stream.read()
         return {"users_gone": users, "wait": time.perf_counter() - begin}
 
 
 def measure(minutes: float, numbers: list[int]) -> dict:
-    poems: dict[tuple, str] = {}
+    poems: dict[str, str] = {}
+    alone = library(min(20.0, 60 * minutes / len(numbers)))
     with page() as (url, process):
-        Users(url, 1, 3, poems)  # warms up
+        figures(url, 1, 3, poems)  # warms up
         start, rows = process.memory_info().rss, []
         for number in numbers:
-            row = {"users": number} | Users(url, number, 60 * minutes / len(numbers), poems).figures()
-            rows.append(row | {"mebibytes": process.memory_info().rss / 2**20})
+            row = {"users": number} | figures(url, number, 60 * minutes / len(numbers), poems)
+            row |= {"of_the_library": row["a_second"] / alone, "mebibytes": process.memory_info().rss / 2**20}
+            rows.append(row)
         return {
             "machine": {"cores": os.cpu_count(), "load_before": os.getloadavg()[2]},
+            "library_a_second": alone,
             "mebibytes_at_start": start / 2**20,
             "rows": rows,
             "leaving": leaving(url),
@@ -150,18 +197,26 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=10, help="in all (default 10)")
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--client", nargs=3, metavar=("URL", "SECONDS", "USERS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
+    if arguments.client:
+        url, seconds, number = arguments.client
+        print(json.dumps(asyncio.run(Users(url, float(seconds), int(number)).live()), ensure_ascii=False))
+        return
     result = measure(arguments.minutes, arguments.users)
     if arguments.json:
         print(json.dumps(result, ensure_ascii=False))
         return
     print(f"{result['machine']['cores']} cores; {result['mebibytes_at_start']:.0f} MiB at the start")
-    print(f"{'users':>6}{'first s':>10}{'p95':>8}{'last s':>10}{'p95':>8}{'poems/s':>9}{'MiB':>7}  outcomes")
+    print(f"the library in batches: {result['library_a_second']:.2f} poems a second")
+    print(
+        f"{'users':>6}{'first s':>10}{'p95':>8}{'last s':>10}{'p95':>8}{'poems/s':>9}{'ratio':>7}{'MiB':>7}  outcomes"
+    )
     for row in result["rows"]:
         first, last = row["first"], row["last"]
         print(
             f"{row['users']:6}{first['median']:10.2f}{first['p95']:8.2f}{last['median']:10.2f}{last['p95']:8.2f}"
-            f"{row['a_second']:9.2f}{row['mebibytes']:7.0f}  "
+            f"{row['a_second']:9.2f}{row['of_the_library']:7.2f}{row['mebibytes']:7.0f}  "
             + ", ".join(f"{count} {name}" for name, count in sorted(row["outcomes"].items()))
         )
     gone = result["leaving"]
