@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -43,6 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
     write.add_argument("--cell", default="lstm", metavar="CELL", help=CELL)
     write.add_argument(
         "--out", metavar="FILE", help="JSON lines into a file; where FILE has some of the poems, it is gone on with"
+    )
+    write.add_argument(
+        "--shard",
+        type=shard_of,
+        metavar="K/N",
+        help="write the Kth of N parts of --count; the N files joined are what one run with the same --seed writes",
     )
     writing("compare", "write one poem with each of the three cells", [name for name in names if name != "count"])
 
@@ -89,6 +96,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def shard_of(text: str) -> tuple[int, int]:
+    """``3/16`` as two numbers."""
+    found = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text)
+    part, parts = map(int, found.groups()) if found else (1, 0)
+    if part > parts:
+        raise argparse.ArgumentTypeError(str(Fault("not_shard", value=text)))
+    return part, parts
+
+
 def _given(arguments: argparse.Namespace, names: Iterable[str] = tuple(OPTIONS)) -> dict:
     """The options that were given, as keyword arguments of ``TangPoet.write`` or another of its methods."""
     options = {name: getattr(arguments, name, None) for name in names if name != "opening"}
@@ -100,6 +116,15 @@ def _given(arguments: argparse.Namespace, names: Iterable[str] = tuple(OPTIONS))
 def _write(arguments: argparse.Namespace) -> Iterator[str]:
     from tang_rnn.poet import TangPoet
 
+    if arguments.shard:
+        (part, parts), count = arguments.shard, arguments.count or 1
+        if arguments.seed is None:
+            raise Fault("shard_needs_seed")
+        if count < parts:
+            raise Fault("shards_of", count=count, parts=parts)
+        # Seeds go up by one from poem to poem, so that parts never meet.
+        begin, end = count * (part - 1) // parts, count * part // parts
+        arguments.seed, arguments.count = arguments.seed + begin, end - begin
     poet = TangPoet.from_pretrained(arguments.cell)
     if arguments.out:
         with closing(_poem_file(arguments, poet)) as file:

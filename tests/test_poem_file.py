@@ -231,3 +231,22 @@ def test_ctrl_c_leaves_whole_lines_and_no_traceback(checkpoint, tmp_path, delay)
         content = path.read_bytes()
         assert content.endswith(b"\n") and all(json.loads(line) for line in content.splitlines())
     assert path.exists() or delay is not None
+
+
+def test_parts_joined_are_what_one_run_writes(tmp_path, small, capsys):
+    """So that any scheduler may spread a number of poems over machines."""
+    command = [*small, "--seed", "40", "--count", "7", "--out"]
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    for part in (1, 2, 3):
+        assert main([*command, str(tmp_path / f"part{part}"), "--shard", f"{part}/3"]) == 0
+    parts = [(tmp_path / f"part{part}").read_text(encoding="utf-8") for part in (1, 2, 3)]
+    assert "".join(parts) == (tmp_path / "whole").read_text(encoding="utf-8")
+    assert [part.count("\n") for part in parts] == [2, 2, 3]
+    assert main([*small, "--count", "7", "--shard", "1/3"]) == 2 and "--seed" in capsys.readouterr().err
+    assert main([*small, "--seed", "1", "--count", "2", "--shard", "1/3"]) == 2
+
+
+@pytest.mark.parametrize("shard", ["4/3", "0/3", "3", "a/b", "-1/3", "1/"])
+def test_what_is_no_part_is_refused(small, shard, capsys):
+    assert main([*small, "--seed", "1", f"--shard={shard}"]) == 2
+    assert "3/16" in capsys.readouterr().err
