@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib.util
+import json
 import logging
 import os
 import socket
@@ -161,7 +162,7 @@ def poems(cell: str) -> None:
 
 
 def page() -> None:
-    """The page is served, a program gets a poem by its address, and its endpoints are there as MCP tools."""
+    """The page is served, a program gets a poem by its address, and by its MCP tool the same."""
     from gradio_client import Client
 
     with socket.socket() as probe:
@@ -182,11 +183,17 @@ def page() -> None:
                     time.sleep(1)
             poem = client.predict("春", form="五绝", seed=7, api_name="/write")
             assert poem["form"] == "五绝", poem
-            schema = client.httpx_client if hasattr(client, "httpx_client") else None
             import httpx
 
-            tools = (schema or httpx).get(f"http://127.0.0.1:{port}/gradio_api/mcp/schema").json()
-            assert any("write" in tool["name"] for tool in tools), tools
+            call = {"name": "write", "arguments": {"opening": "春", "form": "五绝", "seed": 7}}
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/gradio_api/mcp/",
+                json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call},
+                headers={"Accept": "application/json, text/event-stream"},
+                timeout=60,
+            )
+            data = next(line for line in answer.text.splitlines() if line.startswith("data: {"))
+            assert json.loads(data[6:])["result"]["structuredContent"]["text"] == poem["text"], answer.text
         finally:
             server.terminate()
             server.wait(30)
