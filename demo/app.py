@@ -4,13 +4,6 @@
 
 Gradio serves and queues; the page itself is one ``gr.HTML`` whose template, style and scripts lie in ``static/``. It
 calls the endpoints below exactly as any other program does.
-
-A refused call answers with an ``error`` event; its data is ``{"error": sentence, "title": json, ...}``: the English
-sentence, and a JSON object with the fault's ``key`` and ``fields`` (``title`` is the one field of Gradio's errors that
-is free and that its clients hand on: ``AppError.title``). The sentence in another language is
-``facts().words[language].faults[key]`` with the fields put in; fields called name, other or names are looked up in
-``words[language].names`` first, lists are joined with a space, and a field may itself be such an object. A fault of our
-own is logged with its traceback and answers ``{"error": null}``.
 """
 
 from __future__ import annotations
@@ -18,17 +11,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from inspect import Signature, cleandoc, isasyncgenfunction
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 DEMO = Path(__file__).resolve().parent
 if str(DEMO) not in sys.path:  # loaded by another program
@@ -39,150 +29,43 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
-from page_answers import returns  # noqa: E402
 from page_card import SEALS  # noqa: E402
+from page_endpoint import (  # noqa: E402
+    ANY_FORM,
+    BOOK,
+    CELL,
+    ENDPOINTS,
+    FORM,
+    HOW,
+    OPENING,
+    POET,
+    TOPIC,
+    Refusal,
+    endpoint,
+    options_of,
+    poet_of,
+    told,
+)
+from page_hand import alternatives, appraise, revise  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 import tang_rnn  # noqa: E402
-from tang_rnn import TangPoet, verse  # noqa: E402
+from tang_rnn import verse  # noqa: E402
 from tang_rnn.faults import Fault  # noqa: E402
 from tang_rnn.inspection import inspect as look_inside  # noqa: E402
 from tang_rnn.poet import CELLS, PRETRAINED  # noqa: E402
 from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
-from tang_rnn.writing.poem import Poem, to_traditional  # noqa: E402
-from tang_rnn.writing.reading import MAX_TITLE, form_of_lines  # noqa: E402
-from tang_rnn.writing.request import OPTIONS, REQUIRED, Option  # noqa: E402
+from tang_rnn.writing.poem import to_traditional  # noqa: E402
+from tang_rnn.writing.reading import form_of_lines  # noqa: E402
+from tang_rnn.writing.request import REQUIRED, Option  # noqa: E402
 from tang_rnn.writing.together import Together  # noqa: E402
 
 LONGEST_ACROSTIC = 16
 WAITING = 80  # calls in the queue before newcomers are told to come back: some ten seconds on two cores
 TOGETHER = 64  # poems that are written or wait for the batch that is being written
 AT_ONCE = 2  # other calls that compute, of all endpoints together
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What a stranger may send. Gradio does not hold a caller to the annotations, so each endpoint looks for itself.
-
-
-class Refusal(gr.Error):
-    """A fault that is the caller's to mend: its English sentence, and as its title, for programs, key and fields."""
-
-    def __init__(self, fault: Fault):
-        told = fault.to_dict()
-        message = told.pop("message")
-        super().__init__(message, title=json.dumps(told, ensure_ascii=False), print_exception=False)
-
-
-@contextmanager
-def refusing() -> Iterator[None]:
-    """A user's fault becomes a refusal in its own words; any other error is ours, and logged with its traceback."""
-    try:
-        yield
-    except Fault as fault:
-        raise Refusal(fault) from None
-
-
-ENDPOINTS: dict[str, tuple[Option, ...]] = {}  # what each takes, in order
-
-
-def endpoint(*options: Option) -> Callable:
-    """Makes an endpoint of a function that takes these options as keywords: they are its signature, and are checked."""
-
-    def decorate(function: Callable) -> Callable:
-        def values(arguments: tuple, keywords: dict) -> dict:
-            given = dict(zip((option.name for option in options), arguments)) | keywords
-            given = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
-            return {option.name: option.check(given.get(option.name)) for option in options}
-
-        if isasyncgenfunction(function):
-
-            async def call(*arguments, **keywords):
-                with refusing():
-                    async for value in function(**values(arguments, keywords)):
-                        yield value
-        else:
-
-            def call(*arguments, **keywords):
-                with refusing():
-                    return function(**values(arguments, keywords))
-
-        returned = get_type_hints(function)["return"]
-        parameters = [option.parameter() for option in options]
-        call.__name__, call.__module__ = function.__name__, function.__module__
-        call.__doc__ = "\n".join(
-            [
-                cleandoc(function.__doc__),
-                *("", "Args:", *(f"    {each.name}: {each.describe()}." for each in options)),
-                *("", "Returns:", returns(function.__name__)),
-            ]
-        )
-        call.__signature__ = Signature(parameters, return_annotation=returned)
-        call.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": returned}
-        ENDPOINTS[function.__name__] = options
-        return call
-
-    return decorate
-
-
-def _ours(name: str, **changes: Any) -> Option:
-    """An option of writing as the page offers it."""
-    return replace(OPTIONS[name], **changes)
-
-
-CELL = Option("cell", str, "lstm", "the recurrent cell", choices=tuple(sorted(CELLS, key=lambda name: name != "lstm")))
-_FORM = Option("form", str, "", "", choices=("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
-FORM = replace(
-    _FORM, default="五绝", help="五绝 七绝 are quatrains, 五律 七律 eight lines, 五古 七古 old style; empty: any"
-)
-REGULATED = _ours(
-    "regulated", default=True, help="keep tonal pattern and rhyme of regulated verse, where the form has them"
-)
-RHYME = _ours(
-    "rhyme", default="", longest=8, or_true=False, help="a level rhyme group of the book, such as 一东; empty: any"
-)
-BOOK = _ours("rhyme_book", choices=tuple(verse.RHYME_BOOKS), help="the book that rules tones and rhyme")
-POET, TOPIC = _ours("poet", longest=8), _ours("title", longest=MAX_TITLE)
-TEMPERATURE = _ours("temperature", least=0.1, above=None, most=2.0)
-SEED = _ours("seed", most=2**31 - 1)
-OPENING = _ours("opening", longest=16)  # a couplet of seven with its marks
-HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED, BOOK)
-
-
-def _options(form: str, regulated: bool, rhyme: str, seed: int | None, **others: Any) -> dict:
-    """The options of ``TangPoet.write``; rules that a form cannot have are dropped."""
-    even = form in FORMS and FORMS[form].line_length is not None
-    return others | {
-        "form": form or None,
-        "regulated": regulated and even and FORMS[form].regulated,
-        "rhyme": (rhyme or None) if even else None,
-        "seed": random.SystemRandom().randrange(10**6) if seed is None else seed,  # short enough to read out
-    }
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The poets and their poems
-
-
-@cache
-def poet_of(cell: str) -> TangPoet:
-    """The poet with this cell, loaded once and awake."""
-    poet = TangPoet.from_pretrained(cell)
-    poet.write("春", form="五绝", seed=0)  # torch's first call is its slowest
-    return poet
-
-
-def _told(poem: Poem, seconds: float | None = None) -> dict:
-    """A poem as the endpoints give it."""
-    return poem.to_dict() | {
-        "done": True,
-        "poet": poem.poet,
-        "title": poem.title,
-        "traditional": {name: to_traditional(getattr(poem, name)) for name in ("text", "title", "poet")},
-        "per_character": round(poem.log_prob / max(poem.characters, 1), 4),
-        "milliseconds": None if seconds is None else round(1000 * seconds / len(poem.text), 2),
-    }
 
 
 @cache
@@ -202,12 +85,12 @@ async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
     def tell(text: str | None) -> None:
         loop.call_soon_threadsafe(texts.put_nowait, text)
 
-    call = await asyncio.to_thread(lambda: together(cell).ask(opening, tell, **_options(**how)))
+    call = await asyncio.to_thread(lambda: together(cell).ask(opening, tell, **options_of(**how)))
     call.add_done_callback(lambda _: tell(None))
     try:
         while (text := await texts.get()) is not None:
             yield {"text": text, "done": False}
-        yield _told(call.result())
+        yield told(call.result())
     finally:
         call.cancel()  # whoever has gone away is not written for
 
@@ -218,19 +101,19 @@ def compare(opening: str, **how) -> dict:
     natural log probability per character that each of the three models gives what follows the opening, milliseconds
     per character, and its number of parameters.
     """
-    options, poems = _options(**how), []
+    options, poems = options_of(**how), []
     for cell in CELLS:
         writer, started = poet_of(cell), time.perf_counter()
         poem = writer.write(opening, **options)
-        told = _told(poem, time.perf_counter() - started)
+        answer = told(poem, time.perf_counter() - started)
         context, *_ = writer.reader.context(options["form"], poem.poet, poem.title)
         given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
-        told["judged_by"] = {}
+        answer["judged_by"] = {}
         for other in CELLS:
             log_prob, characters = poet_of(other).score(poem.text, context, skip=given)
-            told["judged_by"][other] = round(log_prob / characters, 4)
-        told["parameters"] = facts()["cells"][cell]["parameters"]
-        poems.append(told)
+            answer["judged_by"][other] = round(log_prob / characters, 4)
+        answer["parameters"] = facts()["cells"][cell]["parameters"]
+        poems.append(answer)
     return {"seed": options["seed"], "poems": poems}
 
 
@@ -251,13 +134,13 @@ def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dic
     if not hidden:
         raise Fault("nothing_to_hide")
     form, num_lines = form_of_lines(len(hidden), line_length)
-    options = _options(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
-    return _told(together(cell).ask("", **options).result()) | {"phrase": hidden, "tail": tail}
+    options = options_of(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
+    return told(together(cell).ask("", **options).result()) | {"phrase": hidden, "tail": tail}
 
 
 @endpoint(
     Option("text", str, REQUIRED, "the poem as it was pasted, in either script, with or without marks", longest=2000),
-    replace(_FORM, help="the form to judge it by; empty: the one its lines make"),
+    replace(ANY_FORM, help="the form to judge it by; empty: the one its lines make"),
     BOOK,
 )
 def check(text: str, form: str, rhyme_book: str) -> dict:
@@ -275,7 +158,7 @@ UNITS = 48  # rows of a heat map
 @endpoint(
     Option("text", str, REQUIRED, "the poem, with its marks", longest=160),
     CELL,
-    replace(_FORM, help="the form it is told beforehand; empty: none"),
+    replace(ANY_FORM, help="the form it is told beforehand; empty: none"),
     replace(POET, help="the poet it is told beforehand; empty: none"),
     replace(TOPIC, help="the title it is told beforehand; empty: none"),
 )
@@ -389,6 +272,9 @@ class Page(gr.Blocks):
         inputs += [None] * (len(block_fn.inputs) - len(inputs))
 
 
+COMPUTING = (compare, acrostic, inside, alternatives, revise, appraise)
+
+
 def build() -> gr.Blocks:
     """The app, ready to launch."""
     with Page(title=TITLE, analytics_enabled=False) as page:
@@ -400,8 +286,8 @@ def build() -> gr.Blocks:
             elem_id="tang",
         )
         gr.api(write, api_name="write", concurrency_id="poems", concurrency_limit=TOGETHER)
-        for endpoint in (compare, acrostic, inside):
-            gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="models", concurrency_limit=AT_ONCE)
+        for call in COMPUTING:
+            gr.api(call, api_name=call.__name__, concurrency_id="models", concurrency_limit=AT_ONCE)
         gr.api(check, api_name="check")  # takes no time and so does not wait behind poems
     return page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
 
@@ -412,7 +298,7 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     if find_spec("mcp"):
         from page_tools import Tools
 
-        offered = {endpoint: ENDPOINTS[endpoint.__name__] for endpoint in (write, compare, acrostic, check, inside)}
+        offered = {call: ENDPOINTS[call.__name__] for call in (write, check, *COMPUTING)}
         tools = Tools(TITLE, offered, AT_ONCE, WAITING)
         serving |= {"routes": serving["routes"] + tools.routes(), "lifespan": tools.lifespan}
     settings = {

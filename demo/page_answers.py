@@ -125,6 +125,22 @@ ANSWERS = {
         **_JUDGED,
         others=_list("the verdicts on further poems of the text", _record("a verdict", **_JUDGED)),
     ),
+    "alternatives": _record(
+        "what else could stand there",
+        alternatives=_list(
+            "likeliest poem first",
+            _record(
+                "an alternative",
+                text=_text("a character, or two"),
+                traditional=_text("in traditional characters, as it would stand there"),
+                log_prob=_number("natural log probability of the whole poem with it"),
+                breaks=_list("the rules it would break", _record("a broken rule", **_REMARK, name=_text("its name"))),
+                mends=_list("names of rules that are broken now and would not be", _STRING),
+            ),
+        ),
+    ),
+    "revise": _record("a poem", **_POEM),
+    "appraise": _record("a poem", **_POEM | {"seed": _number("null: it was not written by one", ["integer", "null"])}),
     "inside": _record(
         "what went on in the network",
         cell=_text("the cell that read"),

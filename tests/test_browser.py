@@ -435,7 +435,7 @@ def test_paper_has_the_poem_and_its_seal_and_nothing_else(visit):
     page.set_viewport_size({"width": 700, "height": 1000})  # a sheet of A4 within its margins
     for part in (".poem", ".heading", ".seal"):
         expect(page.locator(f"[data-sheet=write] {part}")).to_be_visible()
-    for part in (".top", "[data-form=write] .first", ".settings >> nth=0", "[data-under=write] > .acts"):
+    for part in (".top", "[data-form=write] .first", ".settings >> nth=0", "[data-under=write] .acts >> nth=1"):
         expect(page.locator(part)).to_be_hidden()
     frame = page.locator("[data-sheet=write] .frame").bounding_box()
     seal = page.locator("[data-sheet=write] .seal").bounding_box()

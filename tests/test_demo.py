@@ -97,6 +97,26 @@ def test_acrostic_at_the_ends_of_lines_of_five(client):
     assert [line[-1] for line in poem["lines"]] == list("山高水长") and {len(line) for line in poem["lines"]} == {5}
 
 
+def test_a_hand_is_laid_on_a_poem(client):
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层流。"  # 流 twice
+    assert client.predict(text, api_name="/appraise")["prosody"]["violations"] == ["重韵"]
+    found = client.predict(text, 4, 5, most=8, api_name="/alternatives")["alternatives"]
+    assert len(found) == 8 and all(each["mends"] == ["重韵"] for each in found if not each["breaks"])
+    for each in found:
+        names = [fault.name for fault in verse.check(text[:-2] + each["text"] + "。").violations]
+        assert names == [fault["name"] for fault in each["breaks"]]
+    words = client.predict(text, 1, 1, characters=2, api_name="/alternatives")["alternatives"]
+    assert {len(each["text"]) for each in words} == {2}
+    poem = client.predict(text, fixed="4:5=楼 2:1=青", keep="1 3", seed=5, api_name="/revise")
+    lines = verse.split_lines(text)
+    assert [poem["lines"][0], poem["lines"][2]] == [lines[0], lines[2]]
+    assert (poem["lines"][3][4], poem["lines"][1][0]) == ("楼", "青") and not poem["prosody"]["violations"]
+    again = client.predict(text, fixed="4:5=楼 2:1=青", keep="1 3", seed=5, api_name="/revise")
+    assert again["text"] == poem["text"]
+    with pytest.raises(AppError, match="nothing|all of it"):
+        client.predict(text, keep="1 2 3 4", api_name="/revise")
+
+
 def test_check_judges(client):
     good = client.predict("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", api_name="/check")
     assert good["ok"] and good["rhyme_group"] == "十一尤" and good["lines"][0]["tones"] == "仄仄平平仄"
@@ -292,7 +312,8 @@ def test_all_languages_have_the_same_words_and_the_page_no_others():
     asked = {key for text in scripts.values() for key in re.findall(r'data-t(?:-label|-placeholder)?="(\w+)"', text)}
     asked |= {key for text in scripts.values() for key in re.findall(r'\bt\("(\w+)"', text)}
     assert asked <= words["en"]["page"].keys()
-    made = re.compile("(fault|form|start|first|gloss|gate|state|explain|tab|length|tail)_")  # with a name put in
+    made = "fault form start first gloss gate state explain tab length tail characters hand lines"
+    made = re.compile(f"({'|'.join(made.split())})_")  # with a name put in
     everything = "".join(scripts.values())
     assert [key for key in words["en"]["page"] if not made.match(key) and key not in everything] == []
 
@@ -380,8 +401,12 @@ def test_mcp_tools(url):
         ("compare", {"opening": "春", "seed": 7}),
         ("acrostic", {"phrase": "春夏", "line_length": 5, "seed": 7}),
         ("inside", {"text": VERSE}),
+        ("alternatives", {"text": VERSE, "line": 2, "place": 3}),
+        ("revise", {"text": VERSE, "keep": "1", "regulated": False, "seed": 7}),
+        ("appraise", {"text": VERSE}),
     )
-    assert tools.keys() == {"write", "compare", "acrostic", "check", "inside"}
+    by_hand = {"alternatives", "revise", "appraise"}
+    assert tools.keys() == {"write", "compare", "acrostic", "check", "inside"} | by_hand
     for tool in tools.values():
         assert len(tool.description) > 80 and "Args" not in tool.description
         assert all(each["description"] and each["type"] for each in tool.inputSchema["properties"].values())
@@ -394,7 +419,7 @@ def test_mcp_tools(url):
         assert not result.isError, result
         assert json.loads(result.content[0].text) == result.structuredContent
         assert "\\u" not in result.content[0].text
-    verdict, poem, compared, hidden, _ = (result.structuredContent for result in results)
+    verdict, poem, compared, hidden, *_ = (result.structuredContent for result in results)
     assert verdict["rhyme_group"] == "五微"
     assert poem["text"] == load_app().poet_of("lstm").write("春", form="五绝", regulated=True, seed=7).text
     assert len(compared["poems"]) == 3 and hidden["phrase"] == "春夏"

@@ -15,7 +15,9 @@ export default function setUp({ inspect }) {
   const rule = ({ line_length }) => ({ 5: "五绝", 7: "七绝" })[line_length];
   const mark = ({ asked: { phrase, tail, line_length } }) => (line, place) =>
     line < [...phrase].length && place === (tail ? line_length - 1 : 0) ? "hide" : "";
-  const { compose, details, open } = easel("acrostic", { chosen, rule, mark, hint: "hint_acrostic", inspect });
+  const given = ({ asked: { phrase, tail, line_length } }) =>
+    [...phrase].map((_, line) => `${line + 1}:${tail ? line_length : 1}`);
+  const { compose, details, open } = easel("acrostic", { chosen, rule, given, mark, hint: "hint_acrostic", inspect });
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();

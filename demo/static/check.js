@@ -5,10 +5,8 @@ import { call } from "./api.js";
 import { desk } from "./desk.js";
 import { $, h, page } from "./dom.js";
 import { choose } from "./fields.js";
+import { SIGNS } from "./poem.js";
 import { named, remark, t } from "./words.js";
-
-// The old signs of metrics: a circle is level, a dot oblique, a half either.
-const SIGNS = { 平: "○", 仄: "●", 中: "◐", "？": "？" };
 
 export default function setUp() {
   const form = $("[data-form=check]"), place = $("[data-verdict]");

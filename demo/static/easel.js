@@ -6,8 +6,9 @@ import { Aid } from "./aid.js";
 import { call } from "./api.js";
 import { $, h, sleep, touched } from "./dom.js";
 import { Drafts } from "./drafts.js";
-import { after, couplets, inScript, linesOf } from "./poem.js";
-import { PictureBox, byHand, canShare, clip, sharePoem } from "./share.js";
+import { Hand } from "./hand.js";
+import { after, fromAddress, inScript, linesOf, toAddress } from "./poem.js";
+import { canShare, sharing } from "./share.js";
 import { Sheet, oldLines } from "./sheet.js";
 import { Shelf, store } from "./store.js";
 import { decimal, excuse, prefersTraditional, ruleWords, t, translate } from "./words.js";
@@ -17,9 +18,10 @@ const SOON = 500; // milliseconds after which a word says that a poem is on its 
 
 /**
  * Of a view and endpoint of one name. `chosen` gives the options as the desk stands, `rule` the form of the sheet while
- * a poem is waited for, `mark` a class for some of a poem's characters.
+ * a poem is waited for, `given` the places of the characters that a poem was asked to have, as "line:place", `mark` a
+ * class for some of a poem's characters.
  */
-export function easel(view, { chosen, rule, mark = () => undefined, hint, inspect }) {
+export function easel(view, { chosen, rule, given, mark = () => undefined, hint, inspect }) {
   const form = $(`[data-form=${view}]`), word = $(`[data-word=${view}]`), under = $(`[data-under=${view}]`);
   const place = $(`[data-sheet=${view}]`), sheet = new Sheet(place, { hint });
   const shelf = new Shelf(view);
@@ -31,25 +33,31 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
   })]));
   buttons.share.hidden = !canShare();
   const acting = h("div", { class: "acts" }, ACTS.map((group) => h("span", {}, group.map((act) => buttons[act]))));
-  under.append(colophon, acting);
 
   const shown = (each) => inScript(each, traditional);
+  const hand = new Hand(sheet, { given, shown, put, say: (said) => { word.textContent = said; } });
+  under.append(colophon, hand.hint, hand.element, acting);
   const signed = (each) => ({ ...shown(each), poet: after(shown(each).poet, traditional && each.traditional) });
   const fresh = (each, ruled = each.form) => sheet.clear({ form: ruled, ...signed(each) });
   const address = (each) => note(view, {
-    ...each.asked, seed: each.seed, script: traditional ? "t" : "", text: shown(each).text,
+    ...each.asked,
+    seed: each.revised ? "" : each.seed, // no seed writes what was changed by hand
+    script: traditional ? "t" : "",
+    text: shown(each).text,
+    ...toAddress(each.hand, given(each)),
   });
 
   const details = () => {
     drafts.refresh();
     aid.refresh();
     if (!poem) return;
+    hand.refresh();
     buttons.script.textContent = t(traditional ? "simplified" : "script");
     buttons.script.hidden = !poem.traditional;
     colophon.textContent = [
       ...ruleWords(poem),
       poem.cell.toUpperCase(),
-      (poem.seed ?? null) !== null && t("seed_is", { seed: poem.seed }),
+      (poem.seed ?? null) !== null && !poem.revised && t("seed_is", { seed: poem.seed }),
       poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
       oldLines(poem, shown(poem).text),
       poem.strange && t("link_differs"),
@@ -76,10 +84,26 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
     if (at_once || traditional || !sheet.written.length) fresh(each);
     if (!await sheet.finish({ ...each, ...shown(each) }, { mark: mark(each), at_once })) return;
     under.classList.remove("coming");
+    stands(each);
+  }
+
+  function stands(each) {
+    hand.lay(each);
     details();
     address(each);
     $("[data-live]").textContent = linesOf(shown(each).text).join(" ");
     if (aid.open) acts.pinyin(true);
+  }
+
+  /** The poem on the sheet, changed by hand. */
+  function put(each) {
+    const before = poem;
+    poem = each;
+    if (each.text !== before.text) {
+      shelf.add(each, before.revised ? before : null);
+      sheet.replace(signed(each));
+    }
+    stands(each);
   }
 
   /** While a call is out: the desk says so, and after a while a word does, with the place in the queue. */
@@ -96,11 +120,6 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
       if (own === calls && ahead) say();
     };
   }
-
-  const idle = () => {
-    form.classList.remove("busy");
-    place.removeAttribute("aria-busy");
-  };
 
   /** What went wrong, and, if the sheet was cleared for it, what stood there before. */
   function failed(error, cleared) {
@@ -125,6 +144,7 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
     calling?.abort(); // whoever asks anew gives up the place of the call before
     calling = new AbortController();
     word.textContent = said;
+    hand.lift();
     fresh(values, rule(values));
     if (touched()) document.activeElement?.blur(); // the keyboard goes, and the poem is seen
     sheet.reveal();
@@ -150,7 +170,8 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
     } finally {
       if (own === calls) {
         waitingFor = null;
-        idle();
+        form.classList.remove("busy");
+        place.removeAttribute("aria-busy");
       }
     }
   }
@@ -159,32 +180,29 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
    * The poem that a link carries, as it stands there. The same wishes are asked anew: if today's model answers
    * otherwise, the poem stays, and a word says so.
    */
-  async function takeUp(text, seed) {
-    const values = chosen(), own = ++calls;
+  async function takeUp(text, seed, held) {
+    const values = chosen(), own = ++calls, { cell, poet, title, rhyme_book } = values;
     const linked = {
-      ...values, text, seed, asked: values,
+      ...values, text, seed, asked: values, hand: held, revised: seed === null,
       form: rule(values) || values.form,
       lines: linesOf(text).map((line) => line.replace(/[，。]/, "")),
-      prosody: { book: values.rhyme_book, pattern: null, rhyme_group: null, violations: [] },
+      prosody: { book: rhyme_book, pattern: null, rhyme_group: null, violations: [] },
     };
     present(linked, true);
     const written = seed === null ? null : await call(view, { ...values, seed }).catch(() => null);
     if (own !== calls) return;
-    if (written && shown(written).text === text) return present(Object.assign(written, { asked: values }), true);
-    const judged = await call("check", { text, rhyme_book: values.rhyme_book }).catch(() => null);
-    if (own !== calls || !judged) return;
-    const violations = judged.violations.map(({ name }) => name);
-    Object.assign(linked, { strange: true, form: judged.form, prosody: { ...judged, violations } });
-    details();
+    if (written && shown(written).text === text) {
+      return present(Object.assign(written, { asked: values, hand: held }), true);
+    }
+    const known = await call("appraise", { text, cell, poet, title, rhyme_book }).catch(() => null);
+    if (own !== calls || !known) return;
+    if (traditional) known.traditional.text = text; // there may be several ways to write it; this one is in the link
+    else known.text = text;
+    present({ ...linked, ...known, seed, strange: seed !== null }, true);
   }
 
   // -- the buttons ----------------------------------------------------------------------------------------------------
 
-  const copy = async (text, done) => {
-    if (await clip(text)) word.textContent = t(done);
-    else word.replaceChildren(...byHand(text));
-  };
-  let pictures = null;
   const acts = {
     another: () => compose(null, poem.asked),
     again: () => { sheet.clear(); present(poem); },
@@ -197,16 +215,11 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
       if (aid.open) acts.pinyin(true);
       dispatchEvent(new Event("script"));
     },
-    copy: () => copy(couplets(shown(poem).text), "copied"),
-    link: () => copy(linkTo(view), "link_copied"),
-    share: async () => {
-      const { text, title } = shown(poem);
-      if (!await sharePoem({ text: couplets(text), title }, linkTo(view))) acts.link();
-    },
-    picture: () => {
-      pictures ??= new PictureBox();
-      pictures.open({ ...shown(poem), cell: poem.cell, script: traditional ? "t" : "" });
-    },
+    ...sharing({
+      word,
+      link: () => linkTo(view),
+      current: () => ({ ...shown(poem), cell: poem.cell, script: traditional ? "t" : "" }),
+    }),
     pinyin: (open = !aid.open) => {
       buttons.pinyin.setAttribute("aria-pressed", String(open));
       aid.show(open ? poem : null, shown(poem).text).catch((error) => (word.textContent = excuse(error)));
@@ -221,11 +234,11 @@ export function easel(view, { chosen, rule, mark = () => undefined, hint, inspec
     compose,
     details,
     /** What an address asks for, with a word on what could not be taken over into the desk. */
-    async open({ script, text }, seed, said) {
+    async open({ script, text, ...others }, seed, said) {
       if (script !== undefined || text) traditional = script === "t";
       if (text && /^[\p{Script=Han}，。〇]{1,400}$/u.test(text)) {
         word.textContent = said;
-        takeUp(text, seed);
+        takeUp(text, seed, fromAddress(others));
       } else compose(seed, chosen(), said);
     },
   };

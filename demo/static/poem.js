@@ -1,6 +1,8 @@
 // A poem as text: its lines, what is kept of the rules, what was typed. Nothing here touches the page.
 
 const MARK = /[，。]/;
+// The old signs of metrics: a circle is level, a dot oblique, a half either.
+export const SIGNS = { 平: "○", 仄: "●", 中: "◐", "？": "？" };
 const RHYME_FAULTS = ["出韵", "重韵"];
 // Quotation marks, brackets, spaces, other punctuation and what chooses a glyph's variant: pasted with a poem, no part
 // of it. The bare marks of verse are kept where the form does not set its own.
@@ -50,3 +52,32 @@ export function inScript(poem, traditional) {
 
 /** How a poem in the manner of a poet is signed. */
 export const after = (poet, traditional = false) => (poet ? `${traditional ? "擬" : "拟"}${poet}` : "");
+
+/** A poem with other characters from a place of a line on, both from 1. */
+export function changed(text, line, place, characters) {
+  const lines = linesOf(text).map((each) => [...each]), own = [...characters];
+  lines[line - 1].splice(place - 1, own.length, ...own);
+  return lines.map((each) => each.join("")).join("");
+}
+
+/** The character that stands at "line:place". */
+export function charAt(text, at) {
+  const [line, place] = at.split(":");
+  return [...linesOf(text)[line - 1]][place - 1];
+}
+
+/** Where the first so many characters of a poem stand, as "line:place". */
+export const firstPlaces = (lines, count) =>
+  lines.flatMap((line, row) => [...line].map((_, column) => `${row + 1}:${column + 1}`)).slice(0, count);
+
+/** What is held of a poem, as an address has it; what was `given` with the poem is held anyhow. */
+export const toAddress = ({ held, kept }, given) => ({
+  keep: kept.join(" "),
+  hold: held.join() === given.join() ? "" : held.join(" "),
+});
+
+/** The same, read from an address. */
+export function fromAddress({ keep = "", hold }) {
+  const kept = keep.split(" ").map(Number).filter((line) => line > 0);
+  return { kept, held: hold?.split(" ").filter((at) => /^\d+:\d+$/.test(at)) };
+}

@@ -1,11 +1,11 @@
 // A poem sent on: copied, as a picture, and by the system's own way of sharing.
 
 import { $, h, page } from "./dom.js";
-import { firstLine } from "./poem.js";
+import { couplets, firstLine } from "./poem.js";
 import { t, translate } from "./words.js";
 
 /** Puts a text on the clipboard. Gives whether it is there: some messengers' browsers and frames forbid it. */
-export async function clip(text) {
+async function clip(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -21,7 +21,7 @@ export async function clip(text) {
 }
 
 /** A text to be copied by hand, where the clipboard is out of reach. */
-export function byHand(text) {
+function byHand(text) {
   const area = h("textarea", { class: "by-hand", readonly: true, rows: 3, "aria-label": t("copy_by_hand") });
   area.value = text;
   area.addEventListener("focus", () => area.select());
@@ -40,9 +40,6 @@ async function share(what) {
     return error.name === "AbortError"; // he did; there is nothing to say
   }
 }
-
-/** Shares the poem and a link to it. Gives false where the system does not let this page. */
-export const sharePoem = ({ text, title }, url) => share({ title: title || firstLine(text), text, url });
 
 const SHAPES = ["portrait", "landscape"];
 
@@ -101,4 +98,29 @@ export class PictureBox {
   #share() {
     share({ files: [this.picture], title: firstLine(this.poem.text) });
   }
+}
+
+/**
+ * What the buttons below a sheet do to send its poem on. `current` gives the poem as it is shown, `link` a link to it;
+ * `word` is where it is said how that went.
+ */
+export function sharing({ current, link, word }) {
+  let pictures = null;
+  const copy = async (text, done) => {
+    if (await clip(text)) word.textContent = t(done);
+    else word.replaceChildren(...byHand(text));
+  };
+  const copyLink = () => copy(link(), "link_copied");
+  return {
+    copy: () => copy(couplets(current().text), "copied"),
+    link: copyLink,
+    share: async () => {
+      const { text, title } = current();
+      if (!await share({ title: title || firstLine(text), text: couplets(text), url: link() })) copyLink();
+    },
+    picture: () => {
+      pictures ??= new PictureBox();
+      pictures.open(current());
+    },
+  };
 }

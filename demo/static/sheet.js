@@ -114,12 +114,16 @@ export class Sheet {
     return true;
   }
 
-  /** Another text of the same length in the same places: simplified or traditional. */
+  /** Another text of the same length in the same places: simplified or traditional, or changed by hand. */
   replace({ text, title, poet }) {
     const characters = [...text];
     if (characters.length !== this.wanted.length) return;
     this.verse.querySelector(".heading")?.replaceWith(this.#heading(title, poet));
-    this.verse.querySelectorAll(".poem span").forEach((span, index) => (span.textContent = characters[index]));
+    this.verse.querySelectorAll(".poem span").forEach((span, index) => {
+      if (span.textContent === characters[index]) return;
+      span.textContent = characters[index];
+      if (!calm()) span.animate({ opacity: [0, 1] }, 500);
+    });
     this.wanted = characters;
     this.written = characters.slice(0, this.written.length);
     this.poem.lang = "";

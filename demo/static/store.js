@@ -35,11 +35,15 @@ export class Shelf {
     this.poems = load(this.name, []);
   }
 
-  /** Puts a poem in front; one that is here already moves there and keeps its star. */
-  add(poem) {
+  /**
+   * Puts a poem in front; one that is here already moves there and keeps its star. `instead` is one that it replaces,
+   * if that bears no star.
+   */
+  add(poem, instead = null) {
     const before = this.load(this.name, this.poems); // another tab may have written meanwhile
     const old = before.find((each) => same(each, poem));
-    this.#set([{ ...poem, starred: old?.starred ?? false }, ...before.filter((each) => each !== old)]);
+    const rest = before.filter((each) => each !== old && (each.starred || !instead || !same(each, instead)));
+    this.#set([{ ...poem, starred: old?.starred ?? false }, ...rest]);
   }
 
   star(poem) {

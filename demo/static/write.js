@@ -4,7 +4,7 @@ import { seedOf } from "./address.js";
 import { $, h, page, touched } from "./dom.js";
 import { easel } from "./easel.js";
 import { choices, choose } from "./fields.js";
-import { typed } from "./poem.js";
+import { firstPlaces, typed } from "./poem.js";
 import { translate } from "./words.js";
 
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
@@ -19,7 +19,8 @@ export default function setUp({ inspect }) {
     return { ...values, opening: typed(values.opening, !values.form), title: typed(values.title) };
   };
   const rule = (values) => values.form;
-  const { compose, details, open } = easel("write", { chosen, rule, hint, inspect });
+  const given = ({ asked, lines }) => firstPlaces(lines, [...typed(asked?.opening ?? "")].length);
+  const { compose, details, open } = easel("write", { chosen, rule, given, hint, inspect });
 
   const shape = () => {
     const values = choices(form);

@@ -1,0 +1,148 @@
+"""What strangers may call: how an endpoint is made, the options that they share, and the poets that answer.
+
+Gradio does not hold a caller to the annotations, so each endpoint looks for itself.
+
+A refused call answers with an ``error`` event; its data is ``{"error": sentence, "title": json, ...}``: the English
+sentence, and a JSON object with the fault's ``key`` and ``fields`` (``title`` is the one field of Gradio's errors that
+is free and that its clients hand on: ``AppError.title``). The sentence in another language is
+``facts().words[language].faults[key]`` with the fields put in; fields called name, other or names are looked up in
+``words[language].names`` first, lists are joined with a space, and a field may itself be such an object. A fault of our
+own is logged with its traceback and answers ``{"error": null}``.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from inspect import Signature, cleandoc, isasyncgenfunction
+from typing import Any, get_type_hints
+
+import gradio as gr
+from page_answers import returns
+
+from tang_rnn import TangPoet, verse
+from tang_rnn.faults import Fault
+from tang_rnn.poet import CELLS
+from tang_rnn.verse import FORMS
+from tang_rnn.writing.poem import Poem, to_traditional
+from tang_rnn.writing.reading import MAX_TITLE
+from tang_rnn.writing.request import OPTIONS, Option
+
+
+class Refusal(gr.Error):
+    """A fault that is the caller's to mend: its English sentence, and as its title, for programs, key and fields."""
+
+    def __init__(self, fault: Fault):
+        fields = fault.to_dict()
+        message = fields.pop("message")
+        super().__init__(message, title=json.dumps(fields, ensure_ascii=False), print_exception=False)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A user's fault becomes a refusal in its own words; any other error is ours, and logged with its traceback."""
+    try:
+        yield
+    except Fault as fault:
+        raise Refusal(fault) from None
+
+
+ENDPOINTS: dict[str, tuple[Option, ...]] = {}  # what each takes, in order
+
+
+def endpoint(*options: Option) -> Callable:
+    """Makes an endpoint of a function that takes these options as keywords: they are its signature, and are checked."""
+
+    def decorate(function: Callable) -> Callable:
+        def values(arguments: tuple, keywords: dict) -> dict:
+            given = dict(zip((option.name for option in options), arguments)) | keywords
+            given = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+            return {option.name: option.check(given.get(option.name)) for option in options}
+
+        if isasyncgenfunction(function):
+
+            async def call(*arguments, **keywords):
+                with refusing():
+                    async for value in function(**values(arguments, keywords)):
+                        yield value
+        else:
+
+            def call(*arguments, **keywords):
+                with refusing():
+                    return function(**values(arguments, keywords))
+
+        returned = get_type_hints(function)["return"]
+        parameters = [option.parameter() for option in options]
+        call.__name__, call.__module__ = function.__name__, function.__module__
+        call.__doc__ = "\n".join(
+            [
+                cleandoc(function.__doc__),
+                *("", "Args:", *(f"    {each.name}: {each.describe()}." for each in options)),
+                *("", "Returns:", returns(function.__name__)),
+            ]
+        )
+        call.__signature__ = Signature(parameters, return_annotation=returned)
+        call.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": returned}
+        ENDPOINTS[function.__name__] = options
+        return call
+
+    return decorate
+
+
+def ours(name: str, **changes: Any) -> Option:
+    """An option of writing as the page offers it."""
+    return replace(OPTIONS[name], **changes)
+
+
+CELL = Option("cell", str, "lstm", "the recurrent cell", choices=tuple(sorted(CELLS, key=lambda name: name != "lstm")))
+ANY_FORM = Option("form", str, "", "", choices=("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
+FORM = replace(
+    ANY_FORM, default="五绝", help="五绝 七绝 are quatrains, 五律 七律 eight lines, 五古 七古 old style; empty: any"
+)
+REGULATED = ours(
+    "regulated", default=True, help="keep tonal pattern and rhyme of regulated verse, where the form has them"
+)
+RHYME = ours(
+    "rhyme", default="", longest=8, or_true=False, help="a level rhyme group of the book, such as 一东; empty: any"
+)
+BOOK = ours("rhyme_book", choices=tuple(verse.RHYME_BOOKS), help="the book that rules tones and rhyme")
+POET, TOPIC = ours("poet", longest=8), ours("title", longest=MAX_TITLE)
+TEMPERATURE = ours("temperature", least=0.1, above=None, most=2.0)
+SEED = ours("seed", most=2**31 - 1)
+OPENING = ours("opening", longest=16)  # a couplet of seven with its marks
+HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED, BOOK)
+
+
+def options_of(form: str, regulated: bool, rhyme: str, seed: int | None, **others: Any) -> dict:
+    """The options of ``TangPoet.write``; rules that a form cannot have are dropped."""
+    even = form in FORMS and FORMS[form].line_length is not None
+    return others | {
+        "form": form or None,
+        "regulated": regulated and even and FORMS[form].regulated,
+        "rhyme": (rhyme or None) if even else None,
+        "seed": random.SystemRandom().randrange(10**6) if seed is None else seed,  # short enough to read out
+    }
+
+
+@cache
+def poet_of(cell: str) -> TangPoet:
+    """The poet with this cell, loaded once and awake."""
+    poet = TangPoet.from_pretrained(cell)
+    poet.write("春", form="五绝", seed=0)  # torch's first call is its slowest
+    return poet
+
+
+def told(poem: Poem, seconds: float | None = None) -> dict:
+    """A poem as the endpoints give it."""
+    return poem.to_dict() | {
+        "done": True,
+        "poet": poem.poet,
+        "title": poem.title,
+        "traditional": {name: to_traditional(getattr(poem, name)) for name in ("text", "title", "poet")},
+        "per_character": round(poem.log_prob / max(poem.characters, 1), 4),
+        "milliseconds": None if seconds is None else round(1000 * seconds / len(poem.text), 2),
+    }

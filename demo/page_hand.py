@@ -1,0 +1,108 @@
+"""What can be done with a poem that stands: other characters for a place, the rest anew, what is known of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from page_endpoint import (
+    BOOK,
+    CELL,
+    POET,
+    REGULATED,
+    RHYME,
+    SEED,
+    TEMPERATURE,
+    TOPIC,
+    endpoint,
+    options_of,
+    poet_of,
+    told,
+)
+
+from tang_rnn.writing.draft import Draft, read_draft
+from tang_rnn.writing.poem import Poem, to_traditional
+from tang_rnn.writing.request import HAND, REQUIRED, Option
+
+TEXT = Option("text", str, REQUIRED, "the poem as it stands, with its marks", longest=200)
+TOLD = (
+    replace(POET, help="the poet in whose manner it is written; empty: none"),
+    replace(TOPIC, help="its title; empty: none"),
+)
+MOST = replace(HAND["most"], most=24)
+
+
+def _draft(cell: str, text: str, poet: str, title: str, rhyme_book: str) -> Draft:
+    return read_draft(poet_of(cell).reader, text, poet, title, rhyme_book)
+
+
+@endpoint(TEXT, HAND["line"], HAND["place"], CELL, MOST, HAND["characters"], *TOLD, BOOK)
+def alternatives(text: str, line: int, place: int, cell: str, most: int, characters: int, **known: Any) -> dict:
+    """What else could stand in a place of a poem, ours or any: characters (or words of two), likeliest poem first, by
+    the likelihood of the whole poem with them in it. Each has the natural log probability of that poem, the rules of
+    verse that it would break ("breaks") and those broken now that it would mend ("mends").
+    """
+    poet = poet_of(cell)
+    draft = _draft(cell, text, **known)
+    found = poet.alternatives(text, line, place, most, characters=characters, **known)
+    before = Counter(fault.name for fault in draft.judge())
+    begin = draft.offset(line, place)
+    answers = []
+    for each in found:
+        mended = draft.put(line, place, each.text)
+        after = Counter(fault.name for fault in mended.judge())
+        answers.append(
+            {
+                "text": each.text,
+                "traditional": to_traditional(mended.text)[begin : begin + characters],
+                "log_prob": round(each.log_prob, 4),
+                "breaks": [fault.to_dict() for fault in each.faults],
+                "mends": sorted((before - after).elements()),
+            }
+        )
+    return {"alternatives": answers}
+
+
+@endpoint(
+    TEXT,
+    CELL,
+    Option("fixed", str, "", "characters that are to stand in places, by line and place: 2:3=月 3:1=山", longest=1200),
+    Option("keep", str, "", "lines that stay word for word, from 1: 1 3", longest=200),
+    replace(REGULATED, help="keep tonal pattern and rhyme of regulated verse, where the form has them"),
+    RHYME,
+    *TOLD,
+    TEMPERATURE,
+    SEED,
+    BOOK,
+)
+def revise(text: str, cell: str, fixed: str, keep: str, regulated: bool, rhyme: str, **how: Any) -> dict:
+    """The rest of a poem anew, so that it fits what stays: characters by place, and whole lines. Gives the poem as
+    ``write`` does. What cannot be kept together is refused.
+    """
+    draft = _draft(cell, text, how["poet"], how["title"], how["rhyme_book"])
+    options = options_of(draft.form, regulated, rhyme, **how)
+    del options["form"]
+    return told(poet_of(cell).revise(text, fixed=fixed, keep=keep, **options))
+
+
+@endpoint(TEXT, CELL, *TOLD, BOOK)
+def appraise(text: str, cell: str, poet: str, title: str, rhyme_book: str) -> dict:
+    """What can be said of a poem, ours or any: what ``write`` gives of one, with the natural log probability that the
+    network gives it.
+    """
+    writer, draft = poet_of(cell), _draft(cell, text, poet, title, rhyme_book)
+    log_prob, characters = writer.score(draft.text, draft.context)
+    poem = Poem(
+        text=draft.text,
+        opening="",
+        form=draft.form,
+        cell=writer.cell,
+        seed=None,
+        log_prob=log_prob,
+        characters=characters,
+        poet=draft.poet,
+        title=draft.title,
+        rhyme_book=draft.book.name,
+    )
+    return told(poem)
