@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--form", help="judge it as this form")
     check.add_argument("--rhyme-book", default=PINGSHUI.name, metavar="BOOK", help=OPTIONS["rhyme_book"].help)
     check.add_argument("--language", choices=("en", "zh"), default="en", help="of the verdict: en (default) or zh")
+    check.add_argument("--suggest", action="store_true", help="what would mend each fault, by the lstm's judgement")
     check.add_argument("--json", action="store_true", help="print a JSON object")
 
     def on_a_poem(name: str, what: str, help: str, options: Iterable[Option]) -> argparse.ArgumentParser:
@@ -237,14 +238,29 @@ def _hand(arguments: argparse.Namespace) -> Iterator[str]:
 def _check(arguments: argparse.Namespace) -> Iterator[str]:
     language, color = arguments.language, sys.stdout.isatty() and "NO_COLOR" not in os.environ
     judged = check_all(_text_of(arguments.text), arguments.form, get_book(arguments.rhyme_book))
+    if arguments.suggest:
+        from tang_rnn.poet import TangPoet
+        from tang_rnn.writing.poem import to_traditional
+
+        _quiet()
+        poet = TangPoet.from_pretrained("lstm")
     for number, verdict in enumerate(judged, 1):
+        suggested = poet.suggest(verdict) if arguments.suggest else []
         if arguments.json:
-            yield json.dumps(verdict.to_dict(language), ensure_ascii=False)
+            told = {"suggestions": [each.to_dict() for each in suggested]} if arguments.suggest else {}
+            yield json.dumps(verdict.to_dict(language) | told, ensure_ascii=False)
             continue
         if len(judged) > 1:
             heading = say("judge", "another_poem", {"number": number, "count": len(judged)}, language)
             yield heading if number == 1 else f"\n{heading}"
         yield verdict.format(color, language)
+        for each in suggested:
+            characters = [one.text for one in each.characters]
+            if any(poet.reader.normalize(line.text) != line.text for line in verdict.lines):
+                characters = list(map(to_traditional, characters))
+            fields = {"line": each.fault.line, "char": each.fault.character, "characters": characters}
+            key = "suggested" if characters else "none_suggested"
+            yield f"→ {each.fault.name}: {say('judge', key, fields, language)}"
 
 
 def _text_of(argument: str) -> str:

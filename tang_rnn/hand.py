@@ -8,7 +8,7 @@ from dataclasses import replace
 from .faults import PoetError
 from .recurrence import Recurrence
 from .rules import Plan, VerseConstraint
-from .verse import COMMA, STOP, get_book, split_lines
+from .verse import COMMA, STOP, Prosody, get_book, split_lines
 from .writing.alternatives import Alternative, Alternatives
 from .writing.couplet import FORMS as ANSWERED
 from .writing.couplet import Answer, Answers
@@ -31,6 +31,7 @@ from .writing.request import (
 )
 from .writing.revision import revision
 from .writing.sampling import Sampling
+from .writing.suggestions import Suggestion, suggestions
 
 SHORTEST, LONGEST = 4, 11  # lines that are answered
 
@@ -79,6 +80,15 @@ class Hand:
         line, place = HAND["line"].check(line), HAND["place"].check(place)
         size, most = HAND["characters"].check(characters), HAND["most"].check(most)
         return Alternatives(self.recurrence, self.reader, draft, line, place, size).find(most)
+
+    def suggest(self, judged: Prosody, most: int = 5) -> list[Suggestion]:
+        """For each fault that the judge found in a place of a poem, characters that mend it, best first.
+
+        Args:
+            judged: what :func:`tang_rnn.verse.check` says of it.
+            most: how many for each fault.
+        """
+        return suggestions(self.recurrence, self.reader, judged, HAND["most"].check(most))
 
     @takes(*REVISING)
     def revise(self, poem: Poem | str, *, keep: int | Sequence[int] = (), **options) -> Poem:

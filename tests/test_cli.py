@@ -177,3 +177,10 @@ def test_a_hand_is_laid_on_a_poem(capsys, tmp_path):
     for wrong in (["answer", "春"], ["alternatives", "白日依山尽", "7", "1"], ["revise", "白日依山尽", "--keep", "x"]):
         code, out, err = run(capsys, *wrong)
         assert code == 2 and not out and err.count("\n") == 1
+
+
+def test_the_judge_suggests_what_would_mend_a_fault(capsys):
+    code, out, _ = run(capsys, "check", "--suggest", "白日依山盡，黃河入海流。欲窮千里目，更上一層天。")
+    assert code == 0 and "instead of “天”: 樓" in out
+    code, out, _ = run(capsys, "check", "--suggest", "--json", "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
+    assert code == 0 and json.loads(out)["suggestions"] == []

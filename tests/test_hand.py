@@ -333,3 +333,32 @@ def test_what_cannot_be_answered_is_named(poet):
         assert raised.value.key == key
     with pytest.raises(PoetError, match="does not know"):
         poet.answer("abcdef")
+
+
+# -- what would mend a fault ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "best"),
+    [
+        ("白日依山尽，黄河入海流。欲穷千里目，更上一层天。", {"天": "楼"}),
+        ("床前明月光，疑是地上霜。举头望明月，低头思故乡。", {"上": "", "头": ""}),
+        ("红豆生南国，春来发几枝。愿君多采撷，此物最相知。", {}),
+        (
+            "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可回。",
+            {"回": ""},
+        ),
+    ],
+)
+def test_what_is_suggested_mends_its_fault_and_makes_none(poet, text, best):
+    judged = check(text)
+    found = poet.suggest(judged)
+    assert [each.fault.character for each in found] == list(best)
+    for each in found:
+        assert 0 < len(each.characters) <= 5
+        assert each.characters[0].text == (best[each.fault.character] or each.characters[0].text)
+        for one in each.characters:
+            mended = changed(split_lines(text), each.fault.line, each.fault.position, one.text)
+            after = check(mended).violations
+            assert len(after) < len(judged.violations) and one.text not in text
+            assert (each.fault.line, each.fault.position) not in {(fault.line, fault.position) for fault in after}

@@ -24,6 +24,7 @@ CANDIDATES = 320  # that the beginning of the poem makes likely
 # eight characters after it, to the end. Against all 400 read to the end, 96 % of the best twelve are found
 # (training/LOG.md).
 AFTER_ONE, IN_LINE, IN_COUPLET, AT_LAST, COUPLET = 8, 10 / 3, 8 / 3, 4 / 3, 8
+NARROWING = ("AFTER_ONE", "IN_LINE", "IN_COUPLET", "AT_LAST")
 BREAKING = 4  # of the places one in so many goes to what breaks a rule
 WIDTH = 32  # first characters of a word of two that are gone on with
 
@@ -91,12 +92,22 @@ class Alternatives:
         poem: as it stands.
         line, place: where what is put in begins, both from 1.
         characters: how many are put in, 1 or 2.
+        only: what alone may be put in, (V,) bool; by default any character.
 
     Raises:
         PoetError: there is no such place.
     """
 
-    def __init__(self, recurrence: Recurrence, reader: Reader, poem: Draft, line: int, place: int, characters: int = 1):
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        reader: Reader,
+        poem: Draft,
+        line: int,
+        place: int,
+        characters: int = 1,
+        only: torch.Tensor | None = None,
+    ):
         self.recurrence, self.reader, self.vocabulary = recurrence, reader, reader.vocabulary_by(poem.book)
         self.poem, self.line, self.place, self.characters = poem, line, place, characters
         offset = poem.offset(line, place)
@@ -105,7 +116,8 @@ class Alternatives:
         self.ids = torch.tensor([*ids, self.vocabulary.end], device=recurrence.device)
         self.first = len(self.ids) - len(poem.text) - 1  # of the poem's own
         self.at = self.first + offset
-        self.constraint, self.ruled = self._constraint()
+        self.constraint, self.ruled = (None, False) if only is not None else self._constraint()
+        self.characters_allowed = self.vocabulary.masks[CHARACTER] if only is None else only
 
     def _constraint(self) -> tuple[VerseConstraint | None, bool]:
         """The poem's rules with all else in it fixed, and whether tones and rhyme are among them."""
@@ -174,7 +186,7 @@ class Alternatives:
         """Each row with each character that may follow; the likeliest so many of all."""
         scores = self.recurrence.logits(rows.state).float().log_softmax(1)  # (B, V)
         width = scores.shape[1]
-        character = self.vocabulary.masks[CHARACTER, :width]
+        character = self.characters_allowed[:width].to(scores.device)
         lawful = rows.lawful[:, None] & (
             self.constraint.mask(rows.progress)[:, :width] if self.constraint else character
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..faults import PoetError
 from ..rules import Rules
-from ..verse import COMMA, FORMS, PINGSHUI, STOP, RhymeBook, Violation, check, classify, get_book, split_lines
+from ..verse import COMMA, FORMS, PINGSHUI, STOP, Prosody, RhymeBook, Violation, check, classify, get_book, split_lines
 from .poem import Poem
 from .reading import NO_REPEAT, Reader
 from .request import OPTIONS
@@ -77,9 +77,9 @@ class Draft:
 
 
 def read_draft(
-    reader: Reader, poem: Poem | str, poet: str = "", title: str = "", rhyme_book: str | None = None
+    reader: Reader, poem: Poem | Prosody | str, poet: str = "", title: str = "", rhyme_book: str | None = None
 ) -> Draft:
-    """A poem of ours, or any text; its marks are then those of couplets.
+    """A poem of ours, one that was judged, or any text; its marks are then those of couplets.
 
     Args:
         poet, title: what a brought poem is said to be by and about; empty: what it says itself, if the model knows it.
@@ -95,9 +95,10 @@ def read_draft(
         lines, marks = split_lines(text), "".join(mark for mark in text if mark in COMMA + STOP)
         poet, title, book = poem.poet, poem.title, get_book(rhyme_book or poem.rhyme_book)
     else:
-        book = get_book(rhyme_book or PINGSHUI.name)
-        judged = check(OPTIONS["opening"].check(poem), None, book)
-        lines = [reader.normalize(line.text) for line in judged.lines]
+        judged = poem
+        if not isinstance(poem, Prosody):
+            judged = check(OPTIONS["opening"].check(poem), None, get_book(rhyme_book or PINGSHUI.name))
+        book, lines = get_book(judged.book), [reader.normalize(line.text) for line in judged.lines]
         form, marks = judged.form if judged.form in FORMS else classify(lines).name, ""
         by = reader.normalize(judged.poet or "")
         poet, title = poet or (by if by in reader.tokenizer.poets else ""), title or judged.title or ""
