@@ -46,8 +46,10 @@ from page_endpoint import (  # noqa: E402
     poet_of,
     told,
 )
+from page_guard import Guard, headed  # noqa: E402
 from page_hand import alternatives, appraise, revise  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
+from page_turns import take_turns  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 import tang_rnn  # noqa: E402
@@ -289,18 +291,20 @@ def build() -> gr.Blocks:
         for call in COMPUTING:
             gr.api(call, api_name=call.__name__, concurrency_id="models", concurrency_limit=AT_ONCE)
         gr.api(check, api_name="check")  # takes no time and so does not wait behind poems
-    return page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
+    # api_open: calls go round no queue
+    return take_turns(page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE, api_open=False))
 
 
 def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     """Launches the page; keyword arguments go to ``gr.Blocks.launch``."""
-    serving = {"routes": routes(poem_of_link), "middleware": [Middleware(Anywhere)]}
+    serving = {"routes": routes(poem_of_link), "middleware": [Middleware(Anywhere), Middleware(Guard)]}
     if find_spec("mcp"):
         from page_tools import Tools
 
         offered = {call: ENDPOINTS[call.__name__] for call in (write, check, *COMPUTING)}
         tools = Tools(TITLE, offered, AT_ONCE, WAITING)
         serving |= {"routes": serving["routes"] + tools.routes(), "lifespan": tools.lifespan}
+    serving["lifespan"] = headed(serving.get("lifespan"))
     settings = {
         "app_kwargs": serving,
         "theme": THEME,
@@ -312,6 +316,8 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
         "max_file_size": "1kb",  # nothing here takes files
         "state_session_capacity": 100,  # nor keeps anything of a visitor: Gradio would hold a copy of the page for each
     }
+    if os.environ.get("SPACE_ID"):  # all that comes there comes through its proxy
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
     torch.set_num_threads(1)  # one poem is too little work to share out; callers run side by side instead
     return (page or build()).launch(**settings | kwargs)
 

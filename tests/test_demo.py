@@ -5,6 +5,7 @@ import html
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -540,3 +541,116 @@ def test_the_page_is_packed_and_asks_whether_it_is_new(url):
     assert httpx.get(f"{url}tang/page.js").headers["cache-control"] == "no-cache"
     manifest = httpx.get(f"{url}tang/manifest.json").json()
     assert all(httpx.get(f"{url}tang/{icon['src']}").status_code == 200 for icon in manifest["icons"])
+
+
+# -- strangers --------------------------------------------------------------------------------------------------------
+
+BODY = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("run/write", "api/write", "upload", "component_server", "stream/x", "process_recording", "vibe-edit"),
+        *("proxy=https://x.hf.space/", "file=https://example.org/", "file=/etc/passwd", "dev/reload", "runs"),
+        *("../monitoring", "../monitoring/summary", "../login", "../pwa_icon", "run-history/records", "vibe-code"),
+    ],
+)
+def test_what_the_page_does_not_need_is_closed(url, path):
+    target = f"{url}gradio_api/{path}" if not path.startswith("../") else f"{url}{path[3:]}"
+    files = {"files": ("a", b"x")}
+    answers = [httpx.get(target), httpx.post(target, json=BODY), httpx.post(target, files=files), httpx.put(target)]
+    assert {answer.status_code for answer in answers} <= {404, 405}
+
+
+@pytest.mark.parametrize(
+    "path", ["gradio_api/call/write", "gradio_api/queue/join", "gradio_api/cancel", "gradio_api/mcp/"]
+)
+def test_other_sites_call_nothing(url, path):
+    host = url.split("/")[2]
+    foreign = [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://{host}.evil.example"},
+        {"Origin": f"http://{host}", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": f"http://{host}", "Sec-Fetch-Site": "same-site"},
+    ]
+    for headers in foreign:
+        answer = httpx.post(f"{url}{path}", json=BODY, headers=headers)
+        assert answer.status_code == 403 and not [name for name in answer.headers if name.startswith("access-control")]
+        asked = headers | {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "x-forwarded-host",
+        }
+        answer = httpx.options(f"{url}{path}", headers=asked)
+        assert answer.status_code == 405 and not [name for name in answer.headers if name.startswith("access-control")]
+    if path.endswith("write"):
+        own = [{}, {"Origin": f"http://{host}"}, {"Origin": "https://poem.example", "Sec-Fetch-Site": "same-origin"}]
+        own += [{"Origin": "https://poem.example", "X-Forwarded-Host": "poem.example"}]
+        for headers in own:
+            assert httpx.post(f"{url}{path}", json=BODY, headers=headers).status_code == 200
+
+
+def test_every_answer_says_what_it_may_do(url):
+    for path in ("", "tang/page.js", "gradio_api/info", "tang/card.png", "no-such-page", "config"):
+        answer = httpx.get(f"{url}{path}", headers={"Origin": "https://evil.example"}, timeout=30)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy and "https://huggingface.co" in policy and "object-src 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff" and "referrer-policy" in answer.headers
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_bodies_have_bounds(url, capfd):
+    """In bytes, depth and time; and what is refused is no line of the log."""
+    target = f"{url}gradio_api/call/write"
+    assert httpx.post(target, content=b'{"data": ["' + b"x" * 2 * 10**7 + b'"]}', timeout=60).status_code == 413
+    pieces = (b"[" * 1000 for _ in range(100))  # of a length that is not told before
+    assert httpx.post(target, content=pieces, timeout=60).status_code == 413
+    assert httpx.post(target, content=b'{"data": ' + b"[" * 2000 + b"]" * 2000 + b"}").status_code == 400
+    assert httpx.post(target, json={"data": ["[" * 100, "lstm"]}).status_code == 200, "brackets in a text are none"
+    assert httpx.post(target, content=b"[" * 20).status_code == 422
+    assert len("".join(capfd.readouterr())) < 10_000
+
+
+def test_a_slow_sender_is_told_so(url, monkeypatch):
+    monkeypatch.setattr(sys.modules["page_guard"], "SLOWEST", 0.3)
+    host, port = url.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"POST /gradio_api/call/write HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+        assert b" 408 " in connection.recv(1000)
+
+
+def test_a_caller_has_so_many_places_and_turns_are_fair(monkeypatch):
+    """One who floods the queue gets his places and no more; who comes after him is next."""
+    app, gate, begun = load_app(), threading.Event(), []
+    turns = sys.modules["page_turns"]
+    monkeypatch.setattr(turns, "PLACES", 6)
+    monkeypatch.setattr(turns, "COMPUTING", 1)
+    monkeypatch.setattr(app, "AT_ONCE", 2)
+    blocks = app.build()
+
+    def poet_of(cell):
+        begun.append(cell)
+        gate.wait(60)
+        raise app.Refusal(Fault("no_poem"))
+
+    monkeypatch.setattr(app, "poet_of", poet_of)
+    app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+
+    def ask(caller: str, cell: str) -> int:
+        body = {"data": ["白日依山尽，黄河入海流。", cell]}
+        headers = {"X-Forwarded-For": caller}
+        return httpx.post(
+            f"{blocks.local_url}gradio_api/call/inside", json=body, headers=headers, timeout=30
+        ).status_code
+
+    try:
+        assert [ask("10.0.0.1", "lstm") for _ in range(9)] == [200] * 6 + [503] * 3
+        _wait(lambda: begun)
+        assert ask("10.0.0.2", "gru") == 200
+        _wait(lambda: len(begun) == 2)
+        assert begun == ["lstm", "gru"], "one place to compute is left, and it is not the flood's"
+        assert httpx.get(blocks.local_url).status_code == 200
+    finally:
+        gate.set()
+        blocks.close()
