@@ -45,8 +45,9 @@ CORPUS = ROOT / "training" / "corpus"
 DEMO = ROOT / "demo"
 CODE_FILES = ("cells.py", "configuration_tang_rnn.py", "files.py", "modeling_tang_rnn.py")
 DATASET_NAME = "quantangshi"  # in the owner's namespace, unless --dataset-id says otherwise
-LEAVE_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
-WORKSHOP = {"make_font.py", "screenshots.py", "screenshots"}  # of the page's makers; a Space does without
+REMAINS = ("__pycache__", ".*", "*.pyc")
+LEAVE_OUT = shutil.ignore_patterns(*REMAINS)
+NOT_FOR_A_SPACE = shutil.ignore_patterns(*REMAINS, "make_*.py", "screenshots*")  # what the page's makers need
 WIDGET = [
     {"text": "春"},
     *(
@@ -224,8 +225,7 @@ def build_space(folder: Path, repo_id: str) -> None:
         raise PublishError(f"{DEMO / 'README.md'} lacks a Space's front matter")
     if not (DEMO / front_matter["app_file"]).exists():
         raise PublishError(f"{DEMO} lacks the {front_matter['app_file']} that its front matter names")
-    ignore = lambda place, names: LEAVE_OUT(place, names) | (WORKSHOP & set(names))  # noqa: E731
-    shutil.copytree(DEMO, folder, ignore=ignore, dirs_exist_ok=True)
+    shutil.copytree(DEMO, folder, ignore=NOT_FOR_A_SPACE, dirs_exist_ok=True)
     owner = repo_id.rpartition("/")[0]
     for kind in ("models", "datasets"):
         names = [name.rpartition("/")[2] for name in front_matter.get(kind, [])]
