@@ -34,6 +34,8 @@ ROWS = 128  # answers
 # Nats a character: for the association of characters in the same places, as they are drawn and as answers are ranked;
 # and against a word of the line that is answered by no word.
 GUIDE, PARALLEL, NO_WORD = 0.5, 1.0, 0.5
+BEHIND = 0.3  # how much the probability of the line counts where the answer comes first: most of it is the opening's
+ALIKE = 1.0  # as of lines, but less: what is not parallel is no answer, however new
 ENOUGH = 2.5  # a greater association than this is worth no more: else rare pairs win
 
 
@@ -114,7 +116,7 @@ class Answers:
             state = select(state, self._spread(len(state[-1][0])))
             tokens, log_probs, state = self._write(state, generator, sampling)
             behind, _ = self._read(given, self._pause(STOP), state)
-            weights = behind
+            weights = BEHIND * behind
         else:
             weights, state = self._read(given, self._pause(COMMA), state)
             state = select(state, gather(weights, ROWS, torch.rand(1, generator=generator).to(weights.device)))
@@ -131,7 +133,7 @@ class Answers:
         for text, log_prob, likeness, score in zip(texts, log_probs.tolist(), parallel.tolist(), scores.tolist()):
             if text not in best or best[text][1] < score:
                 best[text] = Answer(self._marked(text), log_prob, self.first, likeness), score
-        return [best[text][0] for text in choose(best, [score for _, score in best.values()], count)]
+        return [best[text][0] for text in choose(best, [score for _, score in best.values()], count, ALIKE)]
 
     def _marked(self, text: str) -> str:
         """With the marks of the line in the same places."""
@@ -196,6 +198,8 @@ class Answers:
                 token = written[:, again]
             else:
                 allowed = self._allowed(place, alive).scatter(1, written, False)
+                if self.line[place + 1 : place + 2] == char:
+                    allowed &= vocabulary.doubled[: allowed.shape[1]]
                 guided = (scores + GUIDE * self.opposite[place]).masked_fill(~allowed, -float("inf"))
                 token = sampling.draw(guided, torch.rand(rows, generator=generator).to(recurrence.device))
                 tone = vocabulary.tones[token, None]

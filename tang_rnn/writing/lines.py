@@ -74,14 +74,14 @@ def write_lines(
     return done
 
 
-def choose(lines: Iterable[str], scores: Iterable[float], count: int) -> list[str]:
+def choose(lines: Iterable[str], scores: Iterable[float], count: int, alike: float = ALIKE) -> list[str]:
     """Of several lines so many, the best ones that differ from each other; a greater score is better."""
     best: dict[str, float] = {}
     for line, score in zip(lines, scores):
         best[line] = max(score, best.get(line, score))
     chosen: list[str] = []
     while best and len(chosen) < count:
-        line = max(best, key=lambda line: best[line] - ALIKE * max((_alike(line, one) for one in chosen), default=0.0))
+        line = max(best, key=lambda line: best[line] - alike * max((_alike(line, one) for one in chosen), default=0.0))
         chosen.append(line)
         del best[line]
     return chosen
