@@ -32,6 +32,7 @@ import torch  # noqa: E402
 from page_card import SEALS  # noqa: E402
 from page_endpoint import (  # noqa: E402
     ANY_FORM,
+    ASKED,
     BOOK,
     CELL,
     ENDPOINTS,
@@ -47,7 +48,7 @@ from page_endpoint import (  # noqa: E402
     told,
 )
 from page_guard import Guard, headed  # noqa: E402
-from page_hand import alternatives, appraise, revise  # noqa: E402
+from page_hand import alternatives, answer, appraise, next_lines, revise, suggest  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
 from page_turns import take_turns  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
@@ -76,7 +77,7 @@ def together(cell: str) -> Together:
     return Together(poet_of(cell))
 
 
-@endpoint(OPENING, CELL, *HOW)
+@endpoint(OPENING, CELL, *HOW, *ASKED)
 async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
     """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. Without the rules of
     regulated verse it streams: values, or progress, with the text so far. The last value is the whole poem with its
@@ -274,7 +275,7 @@ class Page(gr.Blocks):
         inputs += [None] * (len(block_fn.inputs) - len(inputs))
 
 
-COMPUTING = (compare, acrostic, inside, alternatives, revise, appraise)
+COMPUTING = (compare, acrostic, inside, alternatives, revise, appraise, next_lines, answer, suggest)
 
 
 def build() -> gr.Blocks:

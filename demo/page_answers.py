@@ -99,6 +99,12 @@ _JUDGED = {
     "aside": _list("what was set aside of the text", {"type": "object"}),
 }
 
+_LINE = {
+    "text": _text("the line"),
+    "traditional": _text("in traditional characters"),
+    "log_prob": _number("natural log probability of what was written of it"),
+}
+
 ANSWERS = {
     "write": _record("a poem", **_POEM),
     "compare": _record(
@@ -141,6 +147,37 @@ ANSWERS = {
     ),
     "revise": _record("a poem", **_POEM),
     "appraise": _record("a poem", **_POEM | {"seed": _number("null: it was not written by one", ["integer", "null"])}),
+    "next_lines": _record(
+        "lines to choose from",
+        seed=_number("gives the same lines again", "integer"),
+        lines=_list("the best first", _record("a line", **_LINE)),
+    ),
+    "answer": _record(
+        "lines that answer the line",
+        seed=_number("gives the same lines again", "integer"),
+        lines=_list(
+            "the best first",
+            _record(
+                "a line",
+                **_LINE,
+                first=_value("boolean", "whether it comes before the line that it answers"),
+                parallel=_number("how readily its characters stand opposite the line's; by chance about 0"),
+            ),
+        ),
+    ),
+    "suggest": _record(
+        "what would mend the poem's faults",
+        suggestions=_list(
+            "for each fault that has a place",
+            _record(
+                "a fault",
+                name=_text("its name"),
+                line=_number("from 1", "integer"),
+                position=_number("of the character in its line, from 1", "integer"),
+                characters=_list("what mends it and breaks nothing else, best first", _STRING),
+            ),
+        ),
+    ),
     "inside": _record(
         "what went on in the network",
         cell=_text("the cell that read"),

@@ -115,6 +115,16 @@ TEMPERATURE = ours("temperature", least=0.1, above=None, most=2.0)
 SEED = ours("seed", most=2**31 - 1)
 OPENING = ours("opening", longest=16)  # a couplet of seven with its marks
 HOW = (FORM, REGULATED, RHYME, POET, TOPIC, TEMPERATURE, SEED, BOOK)
+FIXED = Option(
+    "fixed", str, "", "characters that are to stand in places, by line and place: 2:3=月 3:1=山", longest=1200
+)
+# What must stand in a poem, or must not; texts here, since callers of Gradio have no lists of their own.
+ASKED = (
+    replace(FIXED, longest=200),
+    Option("include", str, "", "words that must occur, with spaces between, such as 琵琶", longest=40),
+    ours("rhyme_words", longest=16),
+    Option("avoid", str, "", "characters that must not occur, or, with spaces between, words", longest=80),
+)
 
 
 def options_of(form: str, regulated: bool, rhyme: str, seed: int | None, **others: Any) -> dict:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from page_endpoint import (
+    ASKED,
     BOOK,
     CELL,
+    FIXED,
+    FORM,
     POET,
     REGULATED,
     RHYME,
@@ -21,7 +25,9 @@ from page_endpoint import (
     told,
 )
 
+from tang_rnn.verse import check, get_book
 from tang_rnn.writing.draft import Draft, read_draft
+from tang_rnn.writing.lines import Line
 from tang_rnn.writing.poem import Poem, to_traditional
 from tang_rnn.writing.request import HAND, REQUIRED, Option
 
@@ -31,6 +37,7 @@ TOLD = (
     replace(TOPIC, help="its title; empty: none"),
 )
 MOST = replace(HAND["most"], most=24)
+SIDES = ("first", "second", "")
 
 
 def _draft(cell: str, text: str, poet: str, title: str, rhyme_book: str) -> Draft:
@@ -67,7 +74,7 @@ def alternatives(text: str, line: int, place: int, cell: str, most: int, charact
 @endpoint(
     TEXT,
     CELL,
-    Option("fixed", str, "", "characters that are to stand in places, by line and place: 2:3=月 3:1=山", longest=1200),
+    FIXED,
     Option("keep", str, "", "lines that stay word for word, from 1: 1 3", longest=200),
     replace(REGULATED, help="keep tonal pattern and rhyme of regulated verse, where the form has them"),
     RHYME,
@@ -106,3 +113,56 @@ def appraise(text: str, cell: str, poet: str, title: str, rhyme_book: str) -> di
         rhyme_book=draft.book.name,
     )
     return told(poem)
+
+
+@endpoint(
+    replace(TEXT, default="", help="the poem so far, with its marks; empty: from the first line on", longest=400),
+    CELL,
+    replace(HAND["count"], most=12),
+    FORM,
+    REGULATED,
+    RHYME,
+    *TOLD,
+    TEMPERATURE,
+    SEED,
+    BOOK,
+    *ASKED,
+)
+def next_lines(text: str, cell: str, count: int, **how: Any) -> dict:
+    """Several next lines for a poem so far, to choose from: different from each other, under its form and rules. A last
+    line that is unfinished is gone on with, where there is a form.
+    """
+    options = options_of(**how)
+    return {"seed": options["seed"], "lines": _lines(poet_of(cell).next_lines(text, count=count, **options))}
+
+
+@endpoint(
+    Option("line", str, REQUIRED, "the line, of 4 to 11 characters, such as 细雨鱼儿出", longest=24),
+    CELL,
+    replace(HAND["count"], most=12),
+    Option("side", str, "", "whether the answer comes first or second; empty: as its tones ask", choices=SIDES),
+    *TOLD,
+    TEMPERATURE,
+    SEED,
+    BOOK,
+)
+def answer(line: str, cell: str, count: int, side: str, seed: int | None, **how: Any) -> dict:
+    """Lines that answer a line (对句, 对联): as long, tones opposed, words of a kind in the same places, best first.
+    The answer to a line that ends in a level tone comes before it.
+    """
+    poet, first = poet_of(cell), {"first": True, "second": False}.get(side)
+    seed = poet.new_seed() if seed is None else seed
+    return {"seed": seed, "lines": _lines(poet.answer(line, count=count, first=first, seed=seed, **how))}
+
+
+def _lines(lines: Sequence[Line]) -> list[dict]:
+    return [line.to_dict() | {"traditional": to_traditional(line.text)} for line in lines]
+
+
+@endpoint(TEXT, CELL, replace(HAND["most"], default=5, most=12), BOOK)
+def suggest(text: str, cell: str, most: int, rhyme_book: str) -> dict:
+    """What would mend each fault that the judge finds in a place of a poem: characters that keep the rules there and
+    fit the line, best first.
+    """
+    judged = check(text, book=get_book(rhyme_book))
+    return {"suggestions": [each.to_dict() for each in poet_of(cell).suggest(judged, most)]}

@@ -405,8 +405,11 @@ def test_mcp_tools(url):
         ("alternatives", {"text": VERSE, "line": 2, "place": 3}),
         ("revise", {"text": VERSE, "keep": "1", "regulated": False, "seed": 7}),
         ("appraise", {"text": VERSE}),
+        ("next_lines", {"text": "白日依山尽", "form": "五绝", "seed": 7, "count": 3}),
+        ("answer", {"line": "细雨鱼儿出", "seed": 7, "count": 2}),
+        ("suggest", {"text": "白日依山尽，黄河入海流。欲穷千里目，更上一层天。"}),
     )
-    by_hand = {"alternatives", "revise", "appraise"}
+    by_hand = {"alternatives", "revise", "appraise", "next_lines", "answer", "suggest"}
     assert tools.keys() == {"write", "compare", "acrostic", "check", "inside"} | by_hand
     for tool in tools.values():
         assert len(tool.description) > 80 and "Args" not in tool.description
@@ -420,12 +423,22 @@ def test_mcp_tools(url):
         assert not result.isError, result
         assert json.loads(result.content[0].text) == result.structuredContent
         assert "\\u" not in result.content[0].text
-    verdict, poem, compared, hidden, *_ = (result.structuredContent for result in results)
+    verdict, poem, compared, hidden, *_, going_on, answered, suggested = (each.structuredContent for each in results)
+    assert len(going_on["lines"]) == 3 and all(len(line["text"]) == 5 for line in going_on["lines"])
+    assert len(answered["lines"]) == 2 and not answered["lines"][0]["first"]
+    assert suggested["suggestions"][0]["characters"][0] == "楼"
     assert verdict["rhyme_group"] == "五微"
     assert poem["text"] == load_app().poet_of("lstm").write("春", form="五绝", regulated=True, seed=7).text
     assert len(compared["poems"]) == 3 and hidden["phrase"] == "春夏"
     listed = httpx.get(f"{url}gradio_api/mcp/schema").json()
     assert [each["name"] for each in listed] == [*tools] and listed[0]["inputSchema"] == tools["write"].inputSchema
+
+
+def test_what_is_asked_of_a_poem_stands_in_it(client):
+    asked = {"include": "琵琶", "rhyme_words": "楼流秋", "fixed": "1:1=独", "avoid": "春", "form": "七绝", "seed": 3}
+    poem = client.predict("", **asked, api_name="/write")
+    assert "琵琶" in poem["text"] and "春" not in poem["text"] and poem["text"].startswith("独")
+    assert [poem["lines"][line][-1] for line in (0, 1, 3)] == list("楼流秋")
 
 
 def test_mcp_progress_is_the_poem_as_it_grows(url):
