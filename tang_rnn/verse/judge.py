@@ -12,11 +12,13 @@ from dataclasses import replace
 
 from . import remarks
 from .forms import FORMS, Form, ci_of, classify, get_form
-from .patterns import align, breaks, fits, formula, patterns
+from .patterns import align, breaks, fits, formula, licences, nearest, patterns
 from .reading import Pasted, read
 from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, UNKNOWN, Heard, RhymeBook, get_book
 from .verdict import FORM, RHYME, TONES, Line, Note, Prosody, Remark, Violation
 
+# What eight lines of oblique rhyme are; quatrains keep their name, as 古绝.
+_OLD_STYLE = {"五律": "五古", "七律": "七古"}
 _FEW = 10  # lines to a fault: what has no more than one in so many was meant to be regulated
 
 
@@ -87,7 +89,7 @@ def _judge(lines: list[str], form: Form | None, book: RhymeBook) -> Prosody:
         )
     if found.regulated:
         if form is None and (group := _oblique_rhyme(lines, book)):
-            return _judge_old_style(lines, found, book, group)
+            return _judge_old_style(lines, FORMS[_OLD_STYLE.get(found.name, found.name)], book, group)
         return _judge_regulated(lines, found, book)
     # Length and number alone cannot tell 排律 from old-style verse: it is that if it keeps the rules but for a few.
     extended = FORMS.get({"五古": "五排", "七古": "七排"}.get(found.name, ""))
@@ -159,7 +161,8 @@ def _oblique_rhyme(lines: list[str], book: RhymeBook) -> str | None:
     ends = [book.read(line)[-1] for line in lines[1::2]]
     shared = set.intersection(*(set(end.groups) for end in ends)) if ends else set()
     if shared and not any(book.groups[name].level for name in shared):
-        return next(name for name in book.groups if name in shared)
+        # Words that are in 上声 and 去声 both (去, 处) are 去声 as a rule: only its dictionary senses keep the other.
+        return min((name for name in book.groups if name in shared), key=lambda n: book.groups[n].section != "去声")
     return None
 
 
@@ -189,12 +192,12 @@ def _judge_old_style(lines: list[str], form: Form, book: RhymeBook, oblique: str
     else:
         key = "old_changes" if notes else "old_unrhymed"
     extended = FORMS.get({"五古": "五排", "七古": "七排"}.get(form.name, ""))
-    nearest: tuple[Note, ...] = ()
+    told: tuple[Note, ...] = ()
     if extended and not oblique and len(lines) >= extended.min_lines and len(lines) % 2 == 0:
         count = len(_judge_regulated(lines, extended, book).violations)
         if count and count <= len(lines):
-            nearest = (Note("nearest_pailu", {"form": extended.name, "count": count}),)
-    notes = (*notes, *nearest, *_unknown(lines, book))
+            told = (Note("nearest_pailu", {"form": extended.name, "count": count}),)
+    notes = (*notes, *told, *_unknown(lines, book))
     return Prosody(
         form.name, book.name, None, group, _plain(lines, book), (), notes, (FORM, RHYME), Remark(key, fields)
     )
@@ -219,6 +222,7 @@ def _judge_alone(lines: list[str], book: RhymeBook) -> Prosody:
     heard = [book.read(line) for line in lines]
     tones = list(map(_tones, heard))
     kinds, wanted = align(tones, dict.fromkeys("aAbB", 0.0))
+    wanted = _as_read(lines, tones, kinds, wanted, book)
     violations: list[Violation] = []
     for i, (line, kind) in enumerate(zip(lines, kinds)):
         if i and breaks(kinds[0], kind, i):
@@ -250,6 +254,7 @@ def _judge_regulated(lines: list[str], form: Form, book: RhymeBook) -> Prosody:
     group = next((name for name in shared if name in first), shared[0] if shared else None)
     borrowed = group not in first and any(group in part and part & set(first) for part in book.neighbours)
     kinds, wanted = align(tones, _first_line_costs(ends[0].tone, group in first, borrowed))
+    wanted = _as_read(lines, tones, kinds, wanted, book)
 
     violations, notes, seen = [], [], {}
     for i, (line, kind) in enumerate(zip(lines, kinds, strict=True)):
@@ -282,21 +287,42 @@ def _judge_regulated(lines: list[str], form: Form, book: RhymeBook) -> Prosody:
         notes.append(Note("oblique_rhyme", {"group": book.groups[group].full_name}))
     elif len(violations) * 2 >= len(lines):
         notes.append(Note("many_faults"))
-    nearest = max(patterns(form.name, len(lines)), key=lambda pattern: sum(map(str.__eq__, pattern.types, kinds)))
+    choice = patterns(form.name, len(lines))
+    if not breaks(kinds[0], kinds[1], 1):  # a pattern goes by its first line, whatever comes after a lost 粘
+        choice = tuple(pattern for pattern in choice if pattern.types[0] == kinds[0])
+    pattern = max(choice, key=lambda pattern: sum(map(str.__eq__, pattern.types, kinds)))
     judged = tuple(
         Line(line, tone_string, formula(kind, length), kind, kind in "AB")
         for line, tone_string, kind in zip(lines, tones, kinds, strict=True)
     )
     notes = [*remarks.licences_taken(lines, kinds, wanted), *notes]
-    notes += remarks.of_teachers(judged, group, book)
+    notes += remarks.of_teachers(judged, wanted, group, book)
     notes += [*_kindly(lines, heard, [formula(kind, length) for kind in kinds]), *_unknown(lines, book)]
-    fields = {"form": form.name, "pattern": nearest.name, "count": len(violations), "faults": _names(violations)}
+    fields = {"form": form.name, "pattern": pattern.name, "count": len(violations), "faults": _names(violations)}
     key = "faults" if violations else "regulated" if group else "regulated_unknown_rhyme"
     if group:
         fields["group"] = book.groups[group].full_name
     summary = Remark(key, fields)
-    verdict = (nearest.name, group, judged, tuple(violations), tuple(notes))
+    verdict = (pattern.name, group, judged, tuple(violations), tuple(notes))
     return Prosody(form.name, book.name, *verdict, summary=summary)
+
+
+def _as_read(lines: list[str], tones: list[str], kinds: str, wanted: list[str], book: RhymeBook) -> list[str]:
+    """The tone strings of the lines with characters of two tones as poets read them, where that is as regular.
+
+    By its word, 几 in 几时 is 仄: a licence, no 平 for the formula's sake. Which licence a line takes is told by the
+    tones that every table has: 汉 is 仄.
+    """
+    found = list(wanted)
+    for i, line in enumerate(lines):
+        known = {place - 1: tone for place, _, tone in book.usual(line)}
+        if wanted[i] in licences(len(line)):
+            known = {place: book.tone(char, strict=True) for place, char in enumerate(line)} | known
+        read = [known.get(place, tone) if tone == EITHER else tone for place, tone in enumerate(tones[i])]
+        _, string = nearest("".join(read), kinds[i], tones[i + 1] if i + 1 < len(lines) else None)
+        if all(map(fits, read, string)):
+            found[i] = string
+    return found
 
 
 def _names(violations: list[Violation]) -> list[str]:

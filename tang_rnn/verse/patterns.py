@@ -161,7 +161,7 @@ def breaks(before: str, kind: str, index: int) -> bool:
     return (before.lower() == kind.lower()) == (index % 2 == 1)
 
 
-def _read(tones: str, kind: str, partner: str | None) -> tuple[float, str]:
+def nearest(tones: str, kind: str, partner: str | None) -> tuple[float, str]:
     """The cost of a line read as ``kind``, about one a misfit, and the admissible tone string it is nearest to.
 
     ``partner``: the tones of the line after it, which alone can save a 大拗.
@@ -185,7 +185,7 @@ def align(tones: list[str], first_line_costs: dict[str, float]) -> tuple[str, li
     for i, line in enumerate(tones):
         longer = []
         for kind in "AB" if i % 2 else "ab" if i else "ABab":
-            cost, string = _read(line, kind, tones[i + 1] if i + 1 < len(tones) else None)
+            cost, string = nearest(line, kind, tones[i + 1] if i + 1 < len(tones) else None)
             cost += 0 if i else first_line_costs[kind]
             total, kinds, read = min(
                 (total + _BREAK_COST * (i > 0 and breaks(kinds[-1], kind, i)), kinds, read)

@@ -27,14 +27,15 @@ def licences_taken(lines: Sequence[str], kinds: str, wanted: Sequence[str]) -> l
     return notes
 
 
-def of_teachers(lines: Sequence[Line], group: str | None, book: RhymeBook) -> list[Note]:
-    """Notes on a regulated poem, in the order in which they concern it."""
+def of_teachers(lines: Sequence[Line], wanted: Sequence[str], group: str | None, book: RhymeBook) -> list[Note]:
+    """Notes on a regulated poem, whose lines are read as the tone strings ``wanted``; in the order of their weight."""
     return [
         *wide_lone_level(lines),
         *near_rhymes(lines, group, book),
         *same_ends(lines, book),
         *repeated(lines, book),
-    ] + [*unusual_words(lines, book)]
+        *unusual_words(lines, wanted, book),
+    ]
 
 
 def wide_lone_level(lines: Sequence[Line]) -> list[Note]:
@@ -90,14 +91,14 @@ def repeated(lines: Sequence[Line], book: RhymeBook) -> list[Note]:
     return [Note(key, {"chars": chars}) for key, chars in found if chars]
 
 
-def unusual_words(lines: Sequence[Line], book: RhymeBook) -> list[Note]:
+def unusual_words(lines: Sequence[Line], wanted: Sequence[str], book: RhymeBook) -> list[Note]:
     """Words whose character is asked for in a tone in which poets never read it there (相思 with 思 in 仄)."""
     notes = []
-    for number, line in enumerate(lines, 1):
+    for number, (line, string) in enumerate(zip(lines, wanted), 1):
         for place, word, tone in book.usual(line.text):
-            wanted = line.expected[place - 1]
-            if line.tones[place - 1] == EITHER and wanted not in (EITHER, tone):
-                fields = {"char": line.text[place - 1], "word": word, "tone": tone, "wanted": wanted}
+            asked = line.expected[place - 1]
+            if line.tones[place - 1] == EITHER and asked not in (EITHER, tone) and string[place - 1] != tone:
+                fields = {"char": line.text[place - 1], "word": word, "tone": tone, "wanted": asked}
                 notes.append(Note("unusual_word", fields, number))
     return notes
 
