@@ -5,7 +5,8 @@ next poem as soon as the last one is there: regulated ones, free ones, and now a
 Prints for each number of users the time to a poem's first and last character (median and 95th percentile), poems a
 second and what part that is of what ``TangPoet.write`` gives in batches in the same run, how many calls were told that
 the queue is full or failed in another way, and the memory of the page's process. Every poem is of one of a few seeds,
-and must be the poem of that seed each time. In the end, users who leave must leave their places to others.
+and must be the poem of that seed each time. In the end, users who leave must leave their places to others, and
+one caller who floods the page must not keep a visitor waiting.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -58,6 +59,13 @@ def page() -> Iterator[tuple[str, psutil.Process]]:
             server.terminate()
 
 
+def visitor(url: str, number: int, kind: type = httpx.AsyncClient):
+    """A client with an address of its own, as a proxy on this machine forwards it: each has so many places."""
+    address = f"10.0.{number // 250}.{number % 250 + 1}"
+    limits = httpx.Limits(max_connections=None)
+    return kind(base_url=f"{url}gradio_api/call/", headers={"X-Forwarded-For": address}, timeout=300, limits=limits)
+
+
 class Users:
     """So many users for so long, and what they saw. They live in a process of their own and speak plain HTTP, so that
     the page is measured and not they.
@@ -70,9 +78,9 @@ class Users:
 
     async def live(self) -> dict:
         self.begin = time.perf_counter()
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=f"{self.url}gradio_api/call/", timeout=300, limits=limits) as client:
-            await asyncio.gather(*(self._one(client, random.Random(number)) for number in range(self.number)))
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(visitor(self.url, number)) for number in range(self.number)]
+            await asyncio.gather(*(self._one(each, random.Random(number)) for number, each in enumerate(clients)))
         return {
             "first": self.first,
             "last": self.last,
@@ -173,6 +181,46 @@ def leaving(url: str, users: int = 32) -> dict:
         return {"users_gone": users, "wait": time.perf_counter() - begin}
 
 
+async def flood(url: str, loops: int = 32) -> None:
+    """One caller who posts poems in so many loops, and waits for none of them."""
+    post = {"data": ["春", "lstm", "七律", True, "", "", "", 0.8, None, "平水韵"]}
+
+    async def loop(client: httpx.AsyncClient) -> None:
+        while True:
+            with suppress(httpx.HTTPError):
+                await client.post("write", json=post)
+
+    async with visitor(url, 1) as client:
+        await asyncio.gather(*(loop(client) for _ in range(loops)))
+
+
+def flooded(url: str, poems: int = 20) -> dict:
+    """How long one visitor waits for each of his poems, first alone, then while another caller floods the page."""
+    post = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
+
+    def waits() -> list[float]:
+        times = []
+        with visitor(url, 2, httpx.Client) as client:
+            for _ in range(poems):
+                begin = time.perf_counter()
+                event = client.post("write", json=post).raise_for_status().json()["event_id"]
+                with client.stream("GET", f"write/{event}") as stream:
+                    if b"event: complete" not in stream.read():
+                        raise RuntimeError("the visitor's poem was not written")
+                times.append(time.perf_counter() - begin)
+        return times
+
+    quiet = waits()
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.load", "--flood", url]) as caller:
+        try:
+            time.sleep(10)  # until it posts and its places are taken
+            under = waits()
+        finally:
+            caller.kill()
+    medians = {"quiet": statistics.median(quiet), "flooded": statistics.median(under)}
+    return medians | {"poems": poems, "longest": max(under), "times": medians["flooded"] / medians["quiet"]}
+
+
 def measure(minutes: float, numbers: list[int]) -> dict:
     poems: dict[str, str] = {}
     alone = library(min(20.0, 60 * minutes / len(numbers)))
@@ -189,6 +237,7 @@ def measure(minutes: float, numbers: list[int]) -> dict:
             "mebibytes_at_start": start / 2**20,
             "rows": rows,
             "leaving": leaving(url),
+            "flooded": flooded(url),
         }
 
 
@@ -198,7 +247,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--client", nargs=3, metavar=("URL", "SECONDS", "USERS"), help=argparse.SUPPRESS)
+    parser.add_argument("--flood", metavar="URL", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
+    if arguments.flood:
+        asyncio.run(flood(arguments.flood))
     if arguments.client:
         url, seconds, number = arguments.client
         print(json.dumps(asyncio.run(Users(url, float(seconds), int(number)).live()), ensure_ascii=False))
@@ -219,6 +271,11 @@ def main(argv: list[str] | None = None) -> None:
             f"{row['a_second']:9.2f}{row['of_the_library']:7.2f}{row['mebibytes']:7.0f}  "
             + ", ".join(f"{count} {name}" for name, count in sorted(row["outcomes"].items()))
         )
+    under = result["flooded"]
+    print(
+        f"a visitor's poem took {under['quiet']:.2f} s, and {under['flooded']:.2f} s ({under['times']:.2f} times that; "
+        f"at most {under['longest']:.2f} s) while another caller flooded the page"
+    )
     gone = result["leaving"]
     print(f"after {gone['users_gone']} users had gone in the middle, a poem took {gone['wait']:.2f} s")
 

@@ -32,6 +32,8 @@ LARGEST = 2**16  # bytes of a body: the longest poem that is judged has eight th
 DEEPEST = 32  # lists or objects in each other in a body
 SLOWEST = 10  # seconds that a body may take to arrive
 OPENED = 256  # requests of one caller being answered
+COSTLY = re.compile(rf"{API}/mcp/?|/tang/card\.png")  # what writes a poem without waiting in the queue
+WRITING = 6  # of these requests of one caller
 LONGEST = 15 * 60  # seconds that an answer may take: the queue is never so long
 STAYS = re.compile(rf"{API}/heartbeat/.+")  # is open as long as the page is
 # Gradio's page has scripts and styles in its text, and makes functions of a component's template.
@@ -104,9 +106,10 @@ class Guard:
                 scope, receive, send
             )
         caller = scope["client"][0] if scope.get("client") else ""
-        if self.opened[caller] >= OPENED:
+        counted = [(caller, OPENED), *([(f"{caller} writes", WRITING)] if COSTLY.fullmatch(path) else [])]
+        if any(self.opened[name] >= most for name, most in counted):
             return await _answer(429, "too many requests at once: wait for an answer")(scope, receive, send)
-        self.opened[caller] += 1
+        self.opened.update(name for name, _ in counted)
         try:
             if method == "POST":
                 body = await _body(Headers(scope=scope), receive)
@@ -117,9 +120,10 @@ class Guard:
                 async with asyncio.timeout(None if STAYS.fullmatch(path) else LONGEST):
                     await self.app(scope, receive, send)
         finally:
-            self.opened[caller] -= 1
-            if not self.opened[caller]:
-                del self.opened[caller]
+            self.opened.subtract(name for name, _ in counted)
+            for name, _ in counted:
+                if not self.opened[name]:
+                    del self.opened[name]
 
 
 def _answer(status: int, text: str) -> PlainTextResponse:

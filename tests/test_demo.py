@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -666,4 +667,41 @@ def test_a_caller_has_so_many_places_and_turns_are_fair(monkeypatch):
         assert httpx.get(blocks.local_url).status_code == 200
     finally:
         gate.set()
+        blocks.close()
+
+
+def test_a_caller_has_so_many_open_requests(url, monkeypatch):
+    """Streams that are opened and left open; those that are closed free their places."""
+    guard = sys.modules["page_guard"]
+    monkeypatch.setattr(guard, "OPENED", 5)
+    mine, others = {"X-Forwarded-For": "10.1.0.1"}, {"X-Forwarded-For": "10.1.0.2"}
+    beat = f"{url}gradio_api/heartbeat/"
+    with ExitStack() as stack:
+        for number in range(5):
+            answer = stack.enter_context(httpx.stream("GET", f"{beat}{number}", headers=mine, timeout=30))
+            assert answer.status_code == 200
+        assert httpx.get(url, headers=mine).status_code == 429
+        assert httpx.get(url, headers=others).status_code == 200
+    _wait(lambda: httpx.get(url, headers=mine).status_code == 200)
+    monkeypatch.setattr(guard, "WRITING", 0)
+    assert httpx.get(f"{url}tang/card.png", headers=mine).status_code == 429
+    assert httpx.post(f"{url}gradio_api/mcp/", json={}, headers=mine).status_code == 429
+    assert httpx.get(url, headers=mine).status_code == 200
+
+
+def test_answers_that_nobody_fetches_are_forgotten(monkeypatch):
+    """However many sessions come and go, what is kept of them and of their callers is bounded."""
+    app = load_app()
+    monkeypatch.setattr(sys.modules["page_turns"], "REMEMBERED", 10)
+    blocks = app.build()
+    app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        body = {"data": ["白日依山尽，黄河入海流。", "", "平水韵"]}
+        for number in range(40):
+            headers = {"X-Forwarded-For": f"10.2.0.{number}"}
+            answer = httpx.post(f"{blocks.local_url}gradio_api/call/check", json=body, headers=headers, timeout=30)
+            assert answer.status_code == 200
+            _wait(lambda: not blocks._queue.event_ids_to_events)
+        assert len(blocks._queue.pending_event_ids_session) <= 12 and len(blocks._queue.last_turn) <= 12
+    finally:
         blocks.close()
