@@ -160,6 +160,7 @@ ANSWERS = {
             _record(
                 "a line",
                 **_LINE,
+                tones=_list("the tones of both lines of the couplet, as check gives them", _STRING),
                 first=_value("boolean", "whether it comes before the line that it answers"),
                 parallel=_number("how readily its characters stand opposite the line's; by chance about 0"),
             ),

@@ -134,8 +134,13 @@ def options_of(form: str, regulated: bool, rhyme: str, seed: int | None, **other
         "form": form or None,
         "regulated": regulated and even and FORMS[form].regulated,
         "rhyme": (rhyme or None) if even else None,
-        "seed": random.SystemRandom().randrange(10**6) if seed is None else seed,  # short enough to read out
+        "seed": new_seed() if seed is None else seed,
     }
+
+
+def new_seed() -> int:
+    """One that nobody has asked for, short enough to read out."""
+    return random.SystemRandom().randrange(10**6)
 
 
 @cache

@@ -25,7 +25,7 @@ from page_endpoint import (
     told,
 )
 
-from tang_rnn.verse import check, get_book
+from tang_rnn.verse import check, get_book, split_lines
 from tang_rnn.writing.draft import Draft, read_draft
 from tang_rnn.writing.lines import Line
 from tang_rnn.writing.poem import Poem, to_traditional
@@ -151,8 +151,13 @@ def answer(line: str, cell: str, count: int, side: str, seed: int | None, **how:
     The answer to a line that ends in a level tone comes before it.
     """
     poet, first = poet_of(cell), {"first": True, "second": False}.get(side)
-    seed = poet.new_seed() if seed is None else seed
-    return {"seed": seed, "lines": _lines(poet.answer(line, count=count, first=first, seed=seed, **how))}
+    seed, book = poet.new_seed() if seed is None else seed, get_book(how["rhyme_book"])
+    found, given = poet.answer(line, count=count, first=first, seed=seed, **how), poet.reader.normalize(line)
+    lines = _lines(found)
+    for each, told_of in zip(found, lines):
+        pair = (each.text, given) if each.first else (given, each.text)
+        told_of["tones"] = ["".join(heard.tone for heard in book.read("".join(split_lines(text)))) for text in pair]
+    return {"seed": seed, "lines": lines}
 
 
 def _lines(lines: Sequence[Line]) -> list[dict]:

@@ -218,3 +218,71 @@ def test_axe_finds_nothing_in_the_hand(visit, locale, width):
     page.add_script_tag(content=AXE.read_text("utf-8"))
     found = page.evaluate("axe.run('.tang').then(({ violations }) => violations.map(v => [v.id, v.nodes[0].html]))")
     assert found == [], json.dumps(found)
+
+
+def test_a_poem_line_by_line(visit):
+    page = visit(form="五绝")
+    page.fill("[data-form=write] [name=opening]", "山")
+    page.click("[data-by-lines]")
+    texts = [""]
+    for number in range(4):
+        line = re.compile(".{5}[，。]" if number else "山.{4}，")
+        expect(page.locator("[data-offer] >> nth=0")).to_have_text(line)
+        page.wait_for_selector(".offered:not([aria-busy])")
+        assert 3 <= page.locator("[data-offer]").count() <= 6
+        if number == 2:  # one is taken back, and another taken
+            page.click("[data-lines=undo]")
+            expect(page.locator("[data-sheet=write] .poem")).to_have_text(re.compile("^.{5}，$"))
+            page.click("[data-lines=redo]")
+            page.wait_for_selector(".offered:not([aria-busy])")
+        offered = page.locator("[data-offer]").all_text_contents()
+        assert len(set(offered)) == len(offered)
+        page.click(f"[data-offer] >> nth={number % 2}")
+        texts.append(texts[-1] + offered[number % 2])
+        if number == 1:  # what stands so far can be sent on
+            assert dict(parse_qsl(urlsplit(page.url).query))["text"] == texts[-1]
+    page.wait_for_selector(DONE)
+    assert poem(page) == texts[-1] and check(poem(page), "五绝").clean
+    expect(page.locator(".lines-offered")).to_be_hidden()
+    touch(page, 2, 1)  # it is as any other poem
+
+
+def test_a_line_of_ones_own_and_one_that_cannot_be(visit):
+    page = visit(lines="1", form="五绝", text="白日依山尽，")
+    page.wait_for_selector("[data-offer]")
+    page.fill(".own input", "黄河入海东流")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-word=write]")).to_contain_text("6 字")
+    page.fill(".own input", "黄河")  # the beginning of one
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-offer] >> nth=0")).to_have_text(re.compile("黄河.{3}。"))
+    assert poem(page) == "白日依山尽，"
+    page.fill(".own input", "夕阳无限好")  # 出律 behind that line
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-word=write]")).to_contain_text("平仄")
+    expect(page.locator(f"{SHEET} .poem")).to_have_text("白日依山尽，")
+    assert page.input_value(".own input") == "夕阳无限好"
+    page.fill(".own input", "黄河入海流。")
+    page.keyboard.press("Enter")
+    expect(page.locator(".lines-offered .soft")).to_contain_text("第 3 句")
+    assert poem(page) == "白日依山尽，黄河入海流。"
+
+
+def test_a_line_is_answered_and_the_couplet_gone_on_with(visit):
+    page = visit(tab="answer")
+    page.fill("[data-form=answer] [name=line]", "细雨鱼儿出")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".couplets li")
+    for item in page.locator(".couplets li").all():
+        above, below = ("".join(line.locator("b").all_text_contents()) for line in item.locator(".lines p").all())
+        tones = [read.tones for read in check(f"{above}，{below}。").lines]
+        assert above == "细雨鱼儿出" and len(below) == 5 and not set(above) & set(below)
+        assert tones[1][-1] != "仄" and tones[1][1] != tones[0][1]
+    assert "seed=" in page.url
+    page.click(".couplets li >> nth=0 >> text=接着写")
+    page.wait_for_selector("[data-offer]")
+    assert poem(page).startswith("细雨鱼儿出，")
+    above = visit(tab="answer", line="微风燕子斜", seed="1")  # it ends level: what is wanted is the first line
+    above.wait_for_selector(".couplets li")
+    expect(above.locator(".couplets li .given >> nth=0")).to_contain_text("微")
+    assert above.locator(".couplets li >> nth=0 >> p >> nth=1").get_attribute("class") == "given"

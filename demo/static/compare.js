@@ -7,8 +7,8 @@ import { desk } from "./desk.js";
 import { $, h, page } from "./dom.js";
 import { choices, choose } from "./fields.js";
 import { after, typed } from "./poem.js";
-import { Sheet, oldLines } from "./sheet.js";
-import { decimal, t } from "./words.js";
+import { Sheet } from "./sheet.js";
+import { decimal, oldLines, t } from "./words.js";
 
 const ROWS = ["rnn", "lstm", "gru"];
 

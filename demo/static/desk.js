@@ -1,9 +1,8 @@
 // A form whose answer comes as a whole: Compare, Check, Inside. (Write and Acrostic have an easel.)
 
-import { $, sleep } from "./dom.js";
-import { excuse, t } from "./words.js";
-
-const SOON = 500; // milliseconds after which a word says that the answer is on its way
+import { $ } from "./dom.js";
+import { patience } from "./patience.js";
+import { excuse } from "./words.js";
 
 /**
  * Gives a function that asks, and asks whenever the form of the view is sent. `work` is called with options for `call`
@@ -21,12 +20,10 @@ export function desk(view, work, failed = () => {}) {
     form.classList.add("busy");
     form.setAttribute("aria-busy", "true");
     word.textContent = said;
-    const wait = (count) => {
-      if (own === turn) word.textContent = count ? t("waiting_behind", { count }) : t("waiting");
-    };
-    sleep(SOON).then(() => form.classList.contains("busy") && !word.textContent && wait(0));
+    const waits = () => own === turn && form.classList.contains("busy");
+    const onQueue = patience((now) => { word.textContent = now; }, waits);
     try {
-      const show = await work({ signal: calling.signal, onQueue: (count) => count && wait(count) }, wish);
+      const show = await work({ signal: calling.signal, onQueue }, wish);
       if (own !== turn) return;
       word.textContent = said;
       show();

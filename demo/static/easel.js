@@ -4,24 +4,24 @@
 import { linkTo, note } from "./address.js";
 import { Aid } from "./aid.js";
 import { call } from "./api.js";
-import { $, h, sleep, touched } from "./dom.js";
+import { $, h, touched } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { Hand } from "./hand.js";
-import { after, fromAddress, inScript, linesOf, toAddress } from "./poem.js";
+import { patience } from "./patience.js";
+import { after, fromAddress, inScript, isVerse, linesOf, toAddress } from "./poem.js";
 import { canShare, sharing } from "./share.js";
-import { Sheet, oldLines } from "./sheet.js";
+import { Sheet } from "./sheet.js";
 import { Shelf, store } from "./store.js";
-import { decimal, excuse, prefersTraditional, ruleWords, t, translate } from "./words.js";
+import { colophonOf, excuse, prefersTraditional, t, translate } from "./words.js";
 
 const ACTS = [["another"], ["again", "script"], ["copy", "picture", "link", "share"], ["pinyin", "look_inside"]];
-const SOON = 500; // milliseconds after which a word says that a poem is on its way
 
 /**
  * Of a view and endpoint of one name. `chosen` gives the options as the desk stands, `rule` the form of the sheet while
  * a poem is waited for, `given` the places of the characters that a poem was asked to have, as "line:place", `mark` a
- * class for some of a poem's characters.
+ * class for some of a poem's characters; `leave` is called when another poem is to come.
  */
-export function easel(view, { chosen, rule, given, mark = () => undefined, hint, inspect }) {
+export function easel(view, { chosen, rule, given, mark = () => undefined, leave = () => {}, hint, inspect }) {
   const form = $(`[data-form=${view}]`), word = $(`[data-word=${view}]`), under = $(`[data-under=${view}]`);
   const place = $(`[data-sheet=${view}]`), sheet = new Sheet(place, { hint });
   const shelf = new Shelf(view);
@@ -34,15 +34,17 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
   buttons.share.hidden = !canShare();
   const acting = h("div", { class: "acts" }, ACTS.map((group) => h("span", {}, group.map((act) => buttons[act]))));
 
+  const script = () => (traditional ? "t" : "");
+  const say = (said) => { word.textContent = said; };
   const shown = (each) => inScript(each, traditional);
-  const hand = new Hand(sheet, { given, shown, put, say: (said) => { word.textContent = said; } });
+  const hand = new Hand(sheet, { given, shown, put, say });
   under.append(colophon, hand.hint, hand.element, acting);
   const signed = (each) => ({ ...shown(each), poet: after(shown(each).poet, traditional && each.traditional) });
   const fresh = (each, ruled = each.form) => sheet.clear({ form: ruled, ...signed(each) });
   const address = (each) => note(view, {
     ...each.asked,
     seed: each.revised ? "" : each.seed, // no seed writes what was changed by hand
-    script: traditional ? "t" : "",
+    script: script(),
     text: shown(each).text,
     ...toAddress(each.hand, given(each)),
   });
@@ -54,14 +56,7 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
     hand.refresh();
     buttons.script.textContent = t(traditional ? "simplified" : "script");
     buttons.script.hidden = !poem.traditional;
-    colophon.textContent = [
-      ...ruleWords(poem),
-      poem.cell.toUpperCase(),
-      (poem.seed ?? null) !== null && !poem.revised && t("seed_is", { seed: poem.seed }),
-      poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
-      oldLines(poem, shown(poem).text),
-      poem.strange && t("link_differs"),
-    ].filter(Boolean).join(" · ");
+    colophon.textContent = colophonOf(poem, shown(poem).text);
   };
 
   const aid = new Aid();
@@ -76,9 +71,8 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
   });
   under.after(drafts.element);
 
-  // -- a poem onto the sheet ------------------------------------------------------------------------------------------
-
   async function present(each, at_once = false) {
+    leave();
     poem = each;
     under.hidden = false;
     if (at_once || traditional || !sheet.written.length) fresh(each);
@@ -112,13 +106,7 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
     under.classList.toggle("coming", !poem);
     under.hidden = false; // its room at once, so that nothing moves when the poem is there
     place.setAttribute("aria-busy", "true");
-    let ahead = 0;
-    const say = () => { word.textContent = ahead ? t("waiting_behind", { count: ahead }) : t("waiting"); };
-    sleep(SOON).then(() => own === calls && form.classList.contains("busy") && !sheet.written.length && say());
-    return (rank) => {
-      ahead = rank;
-      if (own === calls && ahead) say();
-    };
+    return patience(say, () => own === calls && form.classList.contains("busy") && !sheet.written.length);
   }
 
   /** What went wrong, and, if the sheet was cleared for it, what stood there before. */
@@ -144,6 +132,7 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
     calling?.abort(); // whoever asks anew gives up the place of the call before
     calling = new AbortController();
     word.textContent = said;
+    leave();
     hand.lift();
     fresh(values, rule(values));
     if (touched()) document.activeElement?.blur(); // the keyboard goes, and the poem is seen
@@ -208,7 +197,7 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
     again: () => { sheet.clear(); present(poem); },
     script: () => {
       traditional = !traditional;
-      store("script", traditional ? "t" : "");
+      store("script", script());
       sheet.replace(signed(poem));
       details();
       address(poem);
@@ -216,9 +205,7 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
       dispatchEvent(new Event("script"));
     },
     ...sharing({
-      word,
-      link: () => linkTo(view),
-      current: () => ({ ...shown(poem), cell: poem.cell, script: traditional ? "t" : "" }),
+      word, link: () => linkTo(view), current: () => ({ ...shown(poem), cell: poem.cell, script: script() }),
     }),
     pinyin: (open = !aid.open) => {
       buttons.pinyin.setAttribute("aria-pressed", String(open));
@@ -233,10 +220,28 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, hint,
   return {
     compose,
     details,
+    script,
+    /** What stands of a poem that is written line by line. */
+    draft({ asked, text, ...others }) {
+      const now = traditional ? others.traditional : text, goesOn = now.startsWith(sheet.wanted.join(""));
+      calls++;
+      calling?.abort();
+      hand.lift();
+      under.hidden = true;
+      if (poem || !sheet.wanted.length || !goesOn) fresh(asked, rule(asked));
+      poem = null;
+      sheet.write(now);
+      note(view, { ...asked, lines: "1", script: script(), text: now });
+    },
+    /** A poem that was made line by line. */
+    take(each) {
+      shelf.add(each);
+      present(each, true);
+    },
     /** What an address asks for, with a word on what could not be taken over into the desk. */
-    async open({ script, text, ...others }, seed, said) {
-      if (script !== undefined || text) traditional = script === "t";
-      if (text && /^[\p{Script=Han}，。〇]{1,400}$/u.test(text)) {
+    async open({ script: wanted, text, ...others }, seed, said) {
+      if (wanted !== undefined || text) traditional = wanted === "t";
+      if (isVerse(text)) {
         word.textContent = said;
         takeUp(text, seed, fromAddress(others));
       } else compose(seed, chosen(), said);

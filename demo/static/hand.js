@@ -3,14 +3,14 @@
 
 import { call } from "./api.js";
 import { Choices } from "./choices.js";
-import { $, $$, h, sleep } from "./dom.js";
+import { $, $$, h } from "./dom.js";
 import { Past } from "./history.js";
+import { patience } from "./patience.js";
 import { changed, charAt, linesOf } from "./poem.js";
 import { Scansion } from "./scansion.js";
 import { touchable } from "./touch.js";
 import { excuse, t, translate } from "./words.js";
 
-const SOON = 500; // milliseconds after which a word says that something is on its way
 const toggled = (list, each) => (list.includes(each) ? list.filter((other) => other !== each) : [...list, each]);
 
 export class Hand {
@@ -103,7 +103,8 @@ export class Hand {
       this.#step(event.shiftKey || event.key === "y" ? "redo" : "undo");
     });
     document.addEventListener("pointerdown", ({ target }) => {
-      if (this.choices.open && !this.place.parentElement.contains(target)) this.choices.close({ focus: false });
+      if (!this.choices.open || this.choices.box.contains(target)) return;
+      if (!target.closest(".char")) this.choices.close({ focus: false }); // else it moves there
     });
   }
 
@@ -144,9 +145,9 @@ export class Hand {
     const calling = (this.calling = new AbortController());
     this.place.setAttribute("aria-busy", "true");
     this.say("");
-    sleep(SOON).then(() => calling === this.calling && this.say(t("waiting")));
+    const onQueue = patience(this.say, () => calling === this.calling);
     try {
-      const answer = await call(name, { ...this.#told(), ...values }, { signal: calling.signal });
+      const answer = await call(name, { ...this.#told(), ...values }, { signal: calling.signal, onQueue });
       if (poem !== this.poem || calling !== this.calling) return;
       this.calling = null;
       this.say("");

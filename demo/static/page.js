@@ -3,6 +3,7 @@
 import about from "./about.js";
 import acrostic from "./acrostic.js";
 import { addressOf, note, parameters } from "./address.js";
+import answer from "./answer.js";
 import check from "./check.js";
 import compare from "./compare.js";
 import { $, $$, h, page } from "./dom.js";
@@ -104,8 +105,14 @@ export function mount(element, facts) {
   const asked = parameters();
   setUpFields();
   const looking = { inspect: (poem) => { turnTo("inside", true); opened.inside.read(poem); } };
+  const goOn = (wishes) => { turnTo("write", true); opened.write.goOn(wishes); };
   const opened = {
-    write: write(looking), compare: compare(looking), acrostic: acrostic(looking), check: check(), inside: inside(),
+    write: write(looking),
+    compare: compare(looking),
+    acrostic: acrostic(looking),
+    answer: answer({ goOn }),
+    check: check(),
+    inside: inside(),
   };
   about();
   setUpLanguage(asked.lang);

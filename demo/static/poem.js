@@ -11,6 +11,9 @@ const PAUSES = /[、；：,;:]/g, STOPS = /[！？.!?．]/g;
 
 export const isMark = (char) => MARK.test(char);
 
+/** Whether a text, of an address say, can be verse. */
+export const isVerse = (text = "") => /^[\p{Script=Han}，。〇]{1,400}$/u.test(text);
+
 /** The text as lines with their marks. */
 export const linesOf = (text) => text.match(/[^，。]+[，。]?|[，。]/g) ?? [];
 

@@ -1,16 +1,10 @@
 // A poem as set: the sheet on the page, written character by character.
 
 import { calm, h, page, sleep } from "./dom.js";
-import { isMark, linesOf, quoted } from "./poem.js";
+import { isMark, linesOf } from "./poem.js";
 import { t } from "./words.js";
 
 const PACE = 55; // milliseconds a character, so that the eye can follow the brush
-
-/** A word on the lines that are not new, or "". `text` is the poem in the script on the page. */
-export function oldLines(poem, text = poem.text) {
-  const lines = quoted(poem, text);
-  return lines.length ? t("quotes", { lines: lines.join(" ") }) : "";
-}
 
 function seal(cell) {
   const text = page.facts.seals[cell];

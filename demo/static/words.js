@@ -2,7 +2,7 @@
 
 import { Refusal } from "./api.js";
 import { $$, page } from "./dom.js";
-import { verdict } from "./poem.js";
+import { quoted, verdict } from "./poem.js";
 import { stored } from "./store.js";
 
 export const speech = { language: "en" };
@@ -58,7 +58,7 @@ export const remark = ({ key, fields, line, position, character: char }) =>
   say("judge", key, { line, position, char, ...fields });
 
 /** What a poem keeps of the rules, and what it does not: words for its colophon. */
-export function ruleWords({ form, prosody }) {
+function ruleWords({ form, prosody }) {
   const { pattern, group, broken } = verdict(prosody);
   const faults = [...broken].map(([name, count]) => named("fault", name) + (count > 1 ? ` ×${count}` : ""));
   return [
@@ -67,6 +67,22 @@ export function ruleWords({ form, prosody }) {
     faults.length && t("not_kept", { faults: faults.join("、") }),
   ].filter(Boolean);
 }
+
+/** A word on the lines that are not new, or "". `text` is the poem in the script on the page. */
+export function oldLines(poem, text = poem.text) {
+  const lines = quoted(poem, text);
+  return lines.length ? t("quotes", { lines: lines.join(" ") }) : "";
+}
+
+/** What is said below a poem. `text` is the poem in the script on the page. */
+export const colophonOf = (poem, text) => [
+  ...ruleWords(poem),
+  poem.cell.toUpperCase(),
+  (poem.seed ?? null) !== null && !poem.revised && t("seed_is", { seed: poem.seed }),
+  poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
+  oldLines(poem, text),
+  poem.strange && t("link_differs"),
+].filter(Boolean).join(" · ");
 
 /** What went wrong, in the page's language. */
 export function excuse(error) {

@@ -4,7 +4,8 @@ import { seedOf } from "./address.js";
 import { $, h, page, touched } from "./dom.js";
 import { easel } from "./easel.js";
 import { choices, choose } from "./fields.js";
-import { firstPlaces, typed } from "./poem.js";
+import { Lines } from "./lines.js";
+import { firstPlaces, isVerse, typed } from "./poem.js";
 import { translate } from "./words.js";
 
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
@@ -20,7 +21,13 @@ export default function setUp({ inspect }) {
   };
   const rule = (values) => values.form;
   const given = ({ asked, lines }) => firstPlaces(lines, [...typed(asked?.opening ?? "")].length);
-  const { compose, details, open } = easel("write", { chosen, rule, given, hint, inspect });
+  const { compose, details, draft, open, script, take } = easel("write", {
+    chosen, rule, given, hint, inspect, leave: () => lines.close(),
+  });
+  const lines = new Lines({
+    stands: draft, done: take, script, say: (said) => { $("[data-word=write]").textContent = said; },
+  });
+  $("[data-under=write]").before(lines.element);
 
   const shape = () => {
     const values = choices(form);
@@ -46,14 +53,22 @@ export default function setUp({ inspect }) {
     event.preventDefault();
     compose();
   });
+  $("[data-by-lines]", form).addEventListener("click", () => lines.begin(chosen()));
   page.root.addEventListener("spoken", details);
   shape();
 
   return {
+    /** Goes on, line by line, with what stands: its text, form and cell. */
+    goOn({ text, ...wishes }) {
+      choose(form, { opening: "", ...wishes });
+      shape();
+      lines.begin(chosen(), text);
+    },
     open(parameters) {
       const said = choose(form, parameters), seed = seedOf(parameters);
       shape();
-      if (parameters.opening || parameters.text || seed !== null) open(parameters, seed, said);
+      if (parameters.lines) lines.begin(chosen(), isVerse(parameters.text ?? "") ? parameters.text : "");
+      else if (parameters.opening || parameters.text || seed !== null) open(parameters, seed, said);
       else if (!touched()) opening.focus({ preventScroll: true });
     },
   };
