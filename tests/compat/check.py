@@ -4,7 +4,8 @@
 
 All three cells are loaded, read, write, learn, and are saved and loaded again: as they ship in the package, or with the
 package out of reach, by the code that their folders carry. With the package, poems are also written under its rules,
-its page is served, and with FOLDER, a copy of this repository's ``training``, a small model is trained.
+its page is served, and with FOLDER, a copy of this repository's ``training``, a small model is trained and written as
+an ONNX model.
 """
 
 from __future__ import annotations
@@ -200,11 +201,12 @@ def page() -> None:
 
 
 def training(folder: Path) -> None:
-    """A tokenizer and a small model of poems, by the training script and its configuration file."""
+    """A tokenizer and a small model of poems, by the training script and its configuration; an ONNX model of it."""
     import pyarrow.parquet as pq
     import yaml
 
     sys.path.insert(0, str(folder.parent))
+    from training.onnx_model import write_onnx
     from training.train import main
 
     with tempfile.TemporaryDirectory() as place:
@@ -221,7 +223,9 @@ def training(folder: Path) -> None:
         }
         (place / "config.yaml").write_text(yaml.safe_dump(config))
         assert not main([str(place / "config.yaml")])
-        Subject(place / "run" / "final", {}).generate()
+        taught = Subject(place / "run" / "final", {})
+        taught.generate()
+        write_onnx(taught.model, place / "model.onnx")  # raises, where it computes something else
 
 
 class Said(logging.Handler):
