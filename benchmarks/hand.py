@@ -40,12 +40,12 @@ RARE = (
 AROUND = 2  # characters on each side of a fixed word that are looked at
 
 
-def revisions(poet: TangPoet, count: int, seed: int) -> dict:
+def revisions(poet: TangPoet, count: int, seed: int, candidates: int | None) -> dict:
     """Random revisions, each of the poem that the last one left: of how many what is to be kept was kept."""
     chance, poems, found = Random(seed), {}, Counter()
     for number in range(count):
         form = FORMS[number % len(FORMS)]
-        poem = poems.get(form) or poet.write("", form=form, regulated=True, seed=seed + number)
+        poem = poems.get(form) or poet.write("", form=form, regulated=True, seed=seed + number, candidates=candidates)
         lines, length = len(poem.lines), len(poem.lines[0])
         keep = chance.sample(range(1, lines + 1), chance.randrange(lines // 2 + 1))
         others = [line for line in range(1, lines + 1) if line not in keep]
@@ -55,7 +55,7 @@ def revisions(poet: TangPoet, count: int, seed: int) -> dict:
             line, place = min(places)
             fixed[line, place] = chance.choice(poet.alternatives(poem, line, place)).text
         try:
-            new = poet.revise(poem, keep=keep, fixed=fixed, seed=seed + number)
+            new = poet.revise(poem, keep=keep, fixed=fixed, seed=seed + number, candidates=candidates)
         except RuleConflict as conflict:
             found[f"conflict {conflict.key}"] += 1
             continue
@@ -69,7 +69,7 @@ def revisions(poet: TangPoet, count: int, seed: int) -> dict:
     return dict(found)
 
 
-def included(poet: TangPoet, count: int, seed: int) -> dict:
+def included(poet: TangPoet, count: int, seed: int, candidates: int | None) -> dict:
     """Poems that must have words: in how many they are, whole within a line, and the rules kept."""
     chance, found = Random(seed), Counter()
     free = [poet.write("", form=form, seed=seed, count=10) for form in FORMS]
@@ -80,7 +80,7 @@ def included(poet: TangPoet, count: int, seed: int) -> dict:
         if number % 5 == 0:
             words.append(chance.choice(known))
         try:
-            poem = poet.write(form=form, include=words, regulated=True, seed=seed + number)
+            poem = poet.write(form=form, include=words, regulated=True, seed=seed + number, candidates=candidates)
         except RuleConflict as conflict:
             found[f"conflict {conflict.key}"] += 1
             continue
@@ -108,13 +108,13 @@ def _nats(poet: TangPoet, poem: Poem, line: int, place: int) -> tuple[float, flo
     return sum(word) / 2, sum(around) / len(around)
 
 
-def likelihood(poet: TangPoet, count: int, seed: int) -> dict:
+def likelihood(poet: TangPoet, count: int, seed: int, candidates: int | None) -> dict:
     """Nats a character in and around words in their places: written freely, led into, come upon."""
     chance = Random(seed)
     found: dict[str, list[tuple[float, float]]] = {"free": [], "led into": [], "come upon": []}
     for number in range(count):
         form = FORMS[number % len(FORMS)]
-        poem = poet.write("", form=form, seed=2 * number + seed)
+        poem = poet.write("", form=form, seed=2 * number + seed, candidates=candidates)
         line, place, word = chance.choice([found for found in _words(poem) if found[0] > 1])
         found["free"].append(_nats(poet, poem, line, place))
         fixed = {(line, place): word[0], (line, place + 1): word[1]}
@@ -130,23 +130,21 @@ def likelihood(poet: TangPoet, count: int, seed: int) -> dict:
     return {name: [round(statistics.mean(side), 3) for side in zip(*values)] for name, values in found.items()}
 
 
-def others(poet: TangPoet, count: int, seed: int) -> dict:
+def others(poet: TangPoet, count: int, seed: int, candidates: int | None) -> dict:
     """Milliseconds for twelve alternatives in a 七律, and of the best twelve by a whole reading the part found."""
     chance, times, shared = Random(seed), {1: [], 2: []}, {1: [], 2: []}
-    narrow = {name: getattr(alternatives, name) for name in alternatives.NARROWING}
+    narrow, wide = alternatives.NARROW, dict.fromkeys(times, (400, 40, 40, 40, 40))  # all go on to the end
     for number in range(count):
-        poem = poet.write("", form="七律", regulated=True, seed=seed + number)
+        poem = poet.write("", form="七律", regulated=True, seed=seed + number, candidates=candidates)
         for size, values in times.items():
             place = chance.randrange(1, 9), chance.randrange(1, 9 - size)
             poet.alternatives(poem, *place, characters=size)
             begin = time.perf_counter()
             found = poet.alternatives(poem, *place, characters=size)
             values.append(1000 * (time.perf_counter() - begin))
-            for name in narrow:
-                setattr(alternatives, name, 40)  # all of them go on to the end
+            alternatives.NARROW = wide
             whole = poet.alternatives(poem, *place, characters=size)
-            for name, value in narrow.items():
-                setattr(alternatives, name, value)
+            alternatives.NARROW = narrow
             shared[size].append(len({one.text for one in found} & {one.text for one in whole}) / len(whole))
     return {
         "milliseconds": {size: round(statistics.median(values)) for size, values in times.items()},
@@ -160,6 +158,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help="0: not at all")
     parser.add_argument("--cell", default="lstm")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--candidates", type=int, metavar="N", help="of poems and revisions; default: as always")
     arguments = parser.parse_args()
     poet = TangPoet.from_pretrained(arguments.cell)
     for name, told, measure in (
@@ -169,7 +168,8 @@ def main() -> None:
         ("revisions", "revisions", revisions),
     ):
         if count := getattr(arguments, name):
-            print(json.dumps({told: measure(poet, count, arguments.seed)}, ensure_ascii=False), flush=True)
+            found = measure(poet, count, arguments.seed, arguments.candidates)
+            print(json.dumps({told: found}, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,11 @@ from ..verse import LEVEL, OBLIQUE, Violation
 from .draft import Draft
 from .reading import Reader
 
-CANDIDATES = 320  # that the beginning of the poem makes likely
-# How many of them go on, for each that is asked for: after the next character, to the end of the line, through the
-# eight characters after it, to the end. Against all 400 read to the end, 96 % of the best twelve are found
-# (training/LOG.md).
-AFTER_ONE, IN_LINE, IN_COUPLET, AT_LAST, COUPLET = 8, 10 / 3, 8 / 3, 4 / 3, 8
-NARROWING = ("AFTER_ONE", "IN_LINE", "IN_COUPLET", "AT_LAST")
+# By how many characters are put in: how many candidates the beginning of the poem gives, and how many of them go on,
+# for each that is asked for: after the next character, to the end of the line, through the eight after it, to the end.
+# What of the best twelve is found so stands in training/LOG.md, "A hand on the poem".
+NARROW = {1: (192, 8, 10 / 3, 8 / 3, 4 / 3), 2: (320, 8, 10 / 3, 8 / 3, 4 / 3)}
+COUPLET = 8
 BREAKING = 4  # of the places one in so many goes to what breaks a rule
 WIDTH = 32  # first characters of a word of two that are gone on with
 
@@ -138,12 +137,13 @@ class Alternatives:
     def find(self, most: int) -> list[Alternative]:
         """So many, likeliest poem first."""
         recurrence, size = self.recurrence, self.characters
-        rows = self._grow(self._begin(), CANDIDATES if size == 1 else WIDTH)
+        candidates, after_one, in_line, in_couplet, at_last = NARROW[size]
+        rows = self._grow(self._begin(), candidates if size == 1 else WIDTH)
         if size == 2:
             rows = self._step(rows, rows.tokens[:, -1])
             if self.constraint:
                 rows.progress = self.constraint.advance(rows.progress, rows.tokens[:, -1])
-            rows = self._grow(rows, CANDIDATES)
+            rows = self._grow(rows, candidates)
         now = self.ids[self.at : self.at + size]
         rows = rows.select(rows.tokens.ne(now).all(1).nonzero()[:, 0])
         rest = self.ids[self.at + size :]
@@ -156,8 +156,8 @@ class Alternatives:
                 rows.score = rows.score + scores[:, token]
             if number + 1 == len(rest):
                 break
-            keep = AFTER_ONE if number == 0 else IN_LINE if number <= line_end else IN_COUPLET
-            rows = rows.best(most * (keep if number <= line_end + COUPLET else AT_LAST))
+            keep = after_one if number == 0 else in_line if number <= line_end else in_couplet
+            rows = rows.best(most * (keep if number <= line_end + COUPLET else at_last))
             rows = self._step(rows, token.expand(len(rows.score)))
         rows = rows.best(most)
         texts = ["".join(self.vocabulary.tokens[token] for token in row) for row in rows.tokens.tolist()]
