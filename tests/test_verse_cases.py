@@ -1,8 +1,10 @@
 """Cases a teacher would bring to the judge, each standing for its kind; and what the judge must not do."""
 
 import pytest
+from test_verse_rhymes import CORPUS
 
 from tang_rnn.verse import RHYME_BOOKS, check, check_all, get_book, get_form, patterns
+from tang_rnn.verse.remarks import PARALLEL_SHARE, hardly_parallel
 
 MOON = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
 TOWER = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
@@ -234,3 +236,27 @@ def test_a_verdict_is_said_in_each_language():
         for each in (verdict.summary, *verdict.violations, *verdict.notes):
             english, chinese = each.say(), each.say("zh")
             assert "{" not in english + chinese and english != chinese and each.key not in english
+
+
+SPRING = "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。"
+
+
+def test_a_middle_couplet_that_is_hardly_parallel_is_a_note():
+    assert "hardly_parallel" not in keys(check(SPRING))
+    loose = SPRING.replace("烽火连三月，家书抵万金", "白发谁相问，江湖夜雨侵")
+    for text in (loose, loose.replace("白发谁相问", "白髮誰相問")):
+        verdict = check(text)
+        (note,) = [note for note in verdict.notes if note.key == "hardly_parallel"]
+        assert verdict.ok and (note.line, note.fields["couplet"]) == (6, 3), verdict
+        assert "对仗" in note.say() and "第 3 联（第 5、6 句）" in note.say("zh")
+    assert "hardly_parallel" not in keys(check(TOWER)), "only 律诗 are asked for it"
+
+
+def test_most_real_middle_couplets_are_parallel():
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(CORPUS / "test.parquet", columns=["lines", "form"]).to_pylist()
+    poems = [row["lines"] for row in table if row["form"] in ("五律", "七律")]
+    failing = sum(len(hardly_parallel(lines)) for lines in poems)
+    assert round(100 * (1 - failing / (2 * len(poems)))) == PARALLEL_SHARE
+    apart = [[*lines[:3], other[3], lines[4], other[5], *lines[6:]] for lines, other in zip(poems, poems[7:])]
+    assert sum(map(len, map(hardly_parallel, apart))) > 0.75 * 2 * len(apart), "lines that do not belong together"

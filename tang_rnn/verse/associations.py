@@ -118,8 +118,12 @@ class Associations:
         first = [line for line in (2, 4) if line + 1 < poems.shape[1]]
         if not first:
             return np.zeros(len(poems), dtype=np.float32)
-        one, other = (self._matrices["parallel"][poems[:, [line + side for line in first]]] for side in (0, 1))
-        return (one * other @ self._signs["parallel"]).mean((1, 2))  # of (B, couplets, N, K)
+        return self.answering(poems[:, first], poems[:, [line + 1 for line in first]]).mean(1)
+
+    def answering(self, lines: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How parallel pairs of lines are, as :meth:`parallelism` has it: (..., N) twice -> (...)."""
+        one, other = (self._matrices["parallel"][each] for each in (lines, others))  # (..., N, K)
+        return (one * other @ self._signs["parallel"]).mean(-1)
 
     def theme(self, titles: Sequence[str], poems: np.ndarray) -> np.ndarray:
         """How much the characters of poems are those of poems under such titles: (B, L, N) -> (B,); 0 without a title.

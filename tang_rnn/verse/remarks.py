@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 from .patterns import licences
 from .rhymes import EITHER, OBLIQUE, RHYME_BOOKS, RhymeBook
 from .verdict import Line, Note
+
+#: The measure of parallelism below which a couplet hardly answers itself, and how many of 100 couplets in that place
+#: pass: of the 1,150 middle ones of the corpus's test split 92, of the same lines paired by chance 16.
+PARALLEL, PARALLEL_SHARE = -0.2, 92
 
 
 def licences_taken(lines: Sequence[str], kinds: str, wanted: Sequence[str]) -> list[Note]:
@@ -35,6 +40,7 @@ def of_teachers(lines: Sequence[Line], wanted: Sequence[str], group: str | None,
         *same_ends(lines, book),
         *repeated(lines, book),
         *unusual_words(lines, wanted, book),
+        *hardly_parallel([line.text for line in lines]),
     ]
 
 
@@ -103,4 +109,33 @@ def unusual_words(lines: Sequence[Line], wanted: Sequence[str], book: RhymeBook)
     return notes
 
 
-__all__ = ["licences_taken", "of_teachers"]
+def hardly_parallel(lines: Sequence[str]) -> list[Note]:
+    """对仗: the middle couplets of 律诗 whose characters hardly answer those in their places.
+
+    The measure knows which characters stand opposite each other in real couplets, no grammar: a note, never a fault.
+    """
+    if len(lines) != 8:
+        return []
+    from .associations import associations  # here, since the judge itself is of the standard library alone
+
+    tables, first = associations(), (2, 4)
+    (numbers,) = tables.indices([_simplifier().convert("\n".join(lines)).split("\n")])
+    scores = tables.answering(numbers[list(first)], numbers[[line + 1 for line in first]])
+    fields = (
+        {"couplet": line // 2 + 1, "first": line + 1, "second": line + 2, "share": PARALLEL_SHARE} for line in first
+    )
+    return [
+        Note("hardly_parallel", each, each["second"])
+        for each, score in zip(fields, scores, strict=True)
+        if score < PARALLEL
+    ]
+
+
+@cache
+def _simplifier():
+    from opencc import OpenCC  # as above
+
+    return OpenCC("t2s")
+
+
+__all__ = ["PARALLEL", "PARALLEL_SHARE", "hardly_parallel", "licences_taken", "of_teachers"]
