@@ -60,9 +60,9 @@ from tang_rnn.inspection import inspect as look_inside  # noqa: E402
 from tang_rnn.poet import CELLS, PRETRAINED  # noqa: E402
 from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
-from tang_rnn.writing.poem import to_traditional  # noqa: E402
 from tang_rnn.writing.reading import form_of_lines  # noqa: E402
 from tang_rnn.writing.request import REQUIRED, Option  # noqa: E402
+from tang_rnn.writing.script import prose_to_traditional  # noqa: E402
 from tang_rnn.writing.together import Together  # noqa: E402
 
 LONGEST_ACROSTIC = 16
@@ -205,7 +205,9 @@ def inside(text: str, cell: str, form: str, poet: str, title: str) -> dict:
 
 def words() -> dict[str, dict[str, dict[str, str]]]:
     """What the page says, by language, section and key; the Chinese in traditional characters as well."""
-    chinese = {name: dict(zip(said, map(to_traditional, said.values()))) for name, said in languages()["zh"].items()}
+    chinese = {
+        name: dict(zip(said, map(prose_to_traditional, said.values()))) for name, said in languages()["zh"].items()
+    }
     return languages() | {"zh-Hant": chinese}
 
 

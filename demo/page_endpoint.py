@@ -28,9 +28,10 @@ from tang_rnn import TangPoet, verse
 from tang_rnn.faults import Fault
 from tang_rnn.poet import CELLS
 from tang_rnn.verse import FORMS
-from tang_rnn.writing.poem import Poem, to_traditional
+from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.reading import MAX_TITLE
 from tang_rnn.writing.request import OPTIONS, Option
+from tang_rnn.writing.script import to_traditional
 
 
 class Refusal(gr.Error):

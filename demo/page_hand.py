@@ -28,8 +28,9 @@ from page_endpoint import (
 from tang_rnn.verse import check, get_book, split_lines
 from tang_rnn.writing.draft import Draft, read_draft
 from tang_rnn.writing.lines import Line
-from tang_rnn.writing.poem import Poem, to_traditional
+from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.request import HAND, REQUIRED, Option
+from tang_rnn.writing.script import to_traditional
 
 TEXT = Option("text", str, REQUIRED, "the poem as it stands, with its marks", longest=200)
 TOLD = (

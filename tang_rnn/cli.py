@@ -204,7 +204,7 @@ def _show(poem, arguments: argparse.Namespace, last: bool) -> str:
 def _hand(arguments: argparse.Namespace) -> Iterator[str]:
     """What is done with a poem that stands, or on the way to one."""
     from tang_rnn.poet import TangPoet
-    from tang_rnn.writing.poem import to_traditional
+    from tang_rnn.writing.script import to_traditional
 
     names = {
         "revise": ("keep", *REVISING),
@@ -240,7 +240,7 @@ def _check(arguments: argparse.Namespace) -> Iterator[str]:
     judged = check_all(_text_of(arguments.text), arguments.form, get_book(arguments.rhyme_book))
     if arguments.suggest:
         from tang_rnn.poet import TangPoet
-        from tang_rnn.writing.poem import to_traditional
+        from tang_rnn.writing.script import to_traditional
 
         _quiet()
         poet = TangPoet.from_pretrained("lstm")

@@ -23,8 +23,8 @@ from tang_rnn.inspection import inspect
 from tang_rnn.poet import CELLS, PRETRAINED
 from tang_rnn.rules import Rules, VerseConstraint, Vocabulary
 from tang_rnn.verse import COMMA, FORMS, PINGSHUI, STOP
-from tang_rnn.writing.poem import to_traditional
 from tang_rnn.writing.request import OPTIONS, RULES
+from tang_rnn.writing.script import to_traditional
 from training.export import export
 
 # The same examples every time; EXAMPLES=2000 in the environment looks further.

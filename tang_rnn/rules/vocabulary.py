@@ -105,7 +105,8 @@ class Vocabulary:
         self.context = torch.zeros(self.width, dtype=torch.bool)
         self.context[[index for index in tokenizer.get_added_vocab().values() if index not in named]] = True
         masks = torch.zeros(7, self.width, dtype=torch.bool)
-        character = torch.tensor([bool(char) for char in characters])
+        # No ordinary font shows characters beyond Unicode's first plane: they may be given, and are not written.
+        character = torch.tensor([bool(char) and char <= "\uffff" for char in characters])
         masks[[CHARACTER, CHARACTER_OR_END, CHARACTER_OR_MARK]] = character
         masks[[COMMA_ONLY, CHARACTER_OR_MARK, MARK_ONLY], self.comma] = True
         masks[[STOP_ONLY, CHARACTER_OR_MARK, MARK_ONLY], self.stop] = True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 from ..rules import Rules
 from ..verse import PINGSHUI, STOP, Prosody, check, get_book, split_lines
 from ..verse.quotations import LineIndex, corpus_lines
+from .script import to_traditional
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Poem:
         return self.text.replace(STOP, STOP + "\n").rstrip("\n")
 
     def traditional(self) -> Poem:
-        """The same poem in traditional characters (OpenCC)."""
+        """The same poem in traditional characters."""
         names = ("text", "opening", "title", "poet")
         poem = replace(self, **{name: to_traditional(getattr(self, name)) for name in names})
         # The index has simplified characters, and the way back to them is not always clear.
@@ -94,16 +95,4 @@ class Poem:
         }
 
 
-@cache
-def _opencc():
-    import opencc
-
-    return opencc.OpenCC("s2t")
-
-
-def to_traditional(text: str) -> str:
-    """Simplified to traditional characters, by words where they decide."""
-    return _opencc().convert(text)
-
-
-__all__ = ["Poem", "to_traditional"]
+__all__ = ["Poem"]
