@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tang_rnn import TangPoet
 from tang_rnn.faults import Fault
-from tang_rnn.files import read_json, written_whole
+from tang_rnn.files import written_whole
 
 from .errors import CorpusError
 from .evaluate import OPENINGS
@@ -150,7 +150,7 @@ def read_page(page: Path) -> tuple[tuple[str, str], Counter]:
         ReadingError: a page without its key, or with an answer missing or another than a, b or =.
     """
     try:
-        key, text = read_json(key_of(page)), page.read_text(encoding="utf-8")
+        key, text = json.loads(key_of(page).read_text(encoding="utf-8")), page.read_text(encoding="utf-8")
         one, other = key["settings"]
         firsts = key["firsts"]
     except (OSError, ValueError, KeyError) as error:
