@@ -116,6 +116,9 @@ def test_a_rhyme_book_is_one_object_and_its_table(poet, tmp_path):
     allowed = constraint.allowed(ids)[0].nonzero()[:, 0].tolist()
     assert {vocabulary.tokens[token] for token in allowed} <= set("春风花月山水明") and allowed
     assert verse.check("夜夜夜夜春，夜夜夜夜风。", book=book).book == "新编" != PINGSHUI.name
+    assert "甲" in str(verse.check("夜夜夜夜春，夜夜夜夜风。" * 2, book=book)), (
+        "a book of one's own is told by its groups"
+    )
 
 
 def test_an_option_is_one_entry_and_where_it_acts(poet, monkeypatch):

@@ -145,7 +145,8 @@ class Prosody:
         def paint(text: str, code: int) -> str:
             return f"\x1b[{code}m{text}\x1b[0m" if color else text
 
-        group = RHYME_BOOKS[self.book].groups[self.rhyme_group].full_name if self.rhyme_group else None
+        book = RHYME_BOOKS.get(self.book)  # a book of the caller's own is not among them
+        group = book.groups[self.rhyme_group].full_name if book and self.rhyme_group else self.rhyme_group
         shown = [self.summary.say(language)]
         shown.append(" · ".join(filter(None, (self.pattern or self.form, group and f"韵 {group}", self.book))))
         for kind in dict.fromkeys(aside.kind for aside in self.aside):
