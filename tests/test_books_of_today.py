@@ -25,7 +25,8 @@ def heard(line):
     finals = [each[0] for each in pinyin(line, style=Style.FINALS_TONE3, neutral_tone_with_five=True)]
     initials = [each[0] for each in pinyin(line, style=Style.INITIALS)]
     finals = [
-        pinyin(char, style=Style.FINALS_TONE3)[0][0] if char in BENT else read for char, read in zip(line, finals)
+        pinyin(char, style=Style.FINALS_TONE3)[0][0] if char in BENT or read[-1] == "5" else read
+        for char, read in zip(line, finals, strict=True)
     ]
     for initial, final in zip(initials, finals, strict=True):
         sound = "-i" if final[:-1] == "i" and initial in ("zh", "ch", "sh", "r", "z", "c", "s") else final[:-1]
