@@ -292,11 +292,10 @@ class TangPoet(Hand):
             self.recurrence, constraint, prompts, seeds, sampling, candidates, partial(self.rank_begun, requests)
         )
 
-    def rank_begun(
-        self, requests: Sequence[Request], numbers: Sequence[int], rows: Sequence[list[int]], log_probs: Sequence[float]
-    ) -> Sequence[float]:
-        """How good poems are that are being written: of each the number of its request, its tokens and probability."""
-        begun = [self.poem(requests[number], *row) for number, *row in zip(numbers, rows, log_probs)]
+    def rank_begun(self, requests: Sequence[Request], numbers: Sequence[int], *rows: Sequence) -> Sequence[float]:
+        """How good poems are that are being written: of each the number of its request, then what :meth:`poem` takes of
+        it, its tokens, log probability and strain."""
+        begun = [self.poem(requests[number], *row) for number, *row in zip(numbers, *rows)]
         num_lines = [self.plan(requests[number]).num_lines for number in numbers]
         return rank(begun, num_lines, requests[0].book)
 
@@ -311,7 +310,7 @@ class TangPoet(Hand):
         vocabulary = self.reader.vocabulary_by(request.book)
         return Plan.of(placed(request.rules, vocabulary), vocabulary)
 
-    def poem(self, request: Request, written: Sequence[int], log_prob: float) -> Poem:
+    def poem(self, request: Request, written: Sequence[int], log_prob: float, strain: float = 0.0) -> Poem:
         """The poem that a search has written: its tokens behind the request's beginning, without the end."""
         text = self.plan(request).text(request.beginning, written)
         return Poem(
@@ -321,6 +320,7 @@ class TangPoet(Hand):
             cell=self.cell,
             seed=request.seed,
             log_prob=log_prob,
+            strain=strain,
             characters=sum(token != self.vocabulary.unknown for token in written) + 1,
             poet=request.poet,
             title=request.title,
@@ -375,8 +375,7 @@ class PoemStream:
         for slot, token in enumerate(search, len(beginning)):
             if int(token) != end:
                 yield plan.character(slot, int(token))
-        ((tokens, log_prob),) = search.rows
-        self.poem = self._poet.poem(self._request, tokens, log_prob)
+        self.poem = self._poet.poem(self._request, *search.rows[0])
 
 
 def _opening_of(text: object) -> str:

@@ -30,12 +30,12 @@ CONTRARY = 0.5  # the least price of two words that shun each other: rarer toget
 EXPECTED = 4  # poems in which two words would stand by chance, for their rarity to say something
 # Words that name a season or an hour; which of them shun each other is counted.
 SEASON = (
-    "春 夏 秋 冬 东风 西风 北风 春风 秋风 桃 杏 梨花 柳 柳絮 杨花 莺 燕 落花 芳草 寒食 清明 荷 莲 芙蓉 榴 蝉 暑 热 麦 "
-    "萤 菊 雁 砧 蛩 霜 露 红叶 黄叶 落叶 木叶 摇落 重阳 雪 冰 腊 梅 寒"
+    "春 夏 秋 冬 东风 西风 北风 春风 秋风 桃 桃李 杏 梨花 柳 柳絮 柳色 杨花 莺 燕 花开 落花 芳草 萋萋 寒食 清明 荷 莲 "
+    "芙蓉 榴 蝉 暑 热 麦 新蝉 白露 芦花 萤 菊 雁 砧 蛩 霜 露 红叶 黄叶 落叶 木叶 摇落 重阳 雪 冰 腊 梅 寒"
 )
 HOUR = (
-    "晓 曙 晨 朝 初日 日出 鸡鸣 白日 午 昼 晚 暮 日暮 夕阳 斜阳 残阳 落日 斜日 落晖 黄昏 夜 宵 月 明月 残月 星 灯 梦 "
-    "三更"
+    "晓 曙 晨 朝 初日 日出 鸡鸣 白日 午 昼 晚 暮 日暮 日斜 夕 夕阳 斜阳 残阳 落日 斜日 落晖 黄昏 夜 夜半 宵 月 明月 "
+    "残月 星 灯 梦 三更"
 )
 CHARACTERS = 4096  # of the tables, the most frequent
 REACH = 7  # lines between which characters are taken to stand together

@@ -19,7 +19,7 @@ from transformers import RepetitionPenaltyLogitsProcessor
 from ..recurrence import Recurrence, State, select
 from ..rules import Plan, Progress, VerseConstraint
 from .sampling import Sampling
-from .search import pad
+from .search import STRAINED, pad
 
 ROWS = 32  # of a poem
 RUN_UP = 1  # free characters before a fixed place that are written by more rows
@@ -60,6 +60,7 @@ class _Rows:
     Attributes:
         ids: (B, T) tokens read and written.
         log_prob, weight: (B,) natural logarithms: of what was written, and of what was fixed since the last draw.
+        strain: (B,) see :class:`.search.Search`.
     """
 
     ids: torch.Tensor
@@ -67,6 +68,7 @@ class _Rows:
     progress: Progress
     log_prob: torch.Tensor
     weight: torch.Tensor
+    strain: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,7 +76,7 @@ class _Rows:
     def select(self, rows: torch.Tensor) -> _Rows:
         """These rows, (B',) indices."""
         state, progress = select(self.state, rows), self.progress.select(rows)
-        return _Rows(self.ids[rows], state, progress, self.log_prob[rows], self.weight[rows])
+        return _Rows(self.ids[rows], state, progress, self.log_prob[rows], self.weight[rows], self.strain[rows])
 
 
 def gather(weight: torch.Tensor, count: int, uniform: torch.Tensor) -> torch.Tensor:
@@ -116,14 +118,14 @@ class Particles:
         return torch.rand(count, generator=self.generator).to(self.recurrence.device)
 
     @torch.inference_mode()
-    def finish(self) -> list[tuple[list[int], float]]:
-        """Writes to the end; `candidates` rows: the tokens without the end, and the logarithm of their probability and
-        the end's under the network, rules not, as :class:`.search.Search` gives them."""
+    def finish(self) -> list[tuple[list[int], float, float]]:
+        """Writes to the end; `candidates` rows: the tokens without the end, the logarithm of their probability and the
+        end's under the network, rules not, and their strain, as :class:`.search.Search` gives them."""
         recurrence, constraint, end = self.recurrence, self.constraint, self.constraint.vocabulary.end
         inputs = pad([self.prompt], recurrence.config.pad_token_id, recurrence.device)
         ids = inputs["input_ids"]
         none = torch.zeros(1, device=recurrence.device)
-        rows = _Rows(ids, recurrence.read_all(**inputs), constraint.read(ids), none, none)
+        rows = _Rows(ids, recurrence.read_all(**inputs), constraint.read(ids), none, none, none)
         (plan,), first = constraint.plans, int(rows.progress.position)
         march = March(plan, first, self.run_up)
         rows = rows.select(none.long().repeat(self.rows if march.gathering else self.candidates))
@@ -142,6 +144,7 @@ class Particles:
             log_p = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
             if constraint.vocabulary.unknown is not None:  # read, not counted
                 log_p = log_p.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
+            rows.strain = rows.strain + (-log_p - STRAINED).clamp(min=0)
             rows.log_prob, rows.ids = rows.log_prob + log_p, torch.cat([rows.ids, token[:, None]], 1)
             if slot in march.fixed:
                 rows.weight = rows.weight + log_p
@@ -155,7 +158,7 @@ class Particles:
             if bool(ended.any()):  # which none does before the last fixed place
                 over, left = ended.nonzero()[:, 0], (~ended).nonzero()[:, 0]
                 texts = rows.ids[over, len(self.prompt) : -1].tolist()
-                done += zip(texts, rows.log_prob[over].tolist())
+                done += zip(texts, rows.log_prob[over].tolist(), rows.strain[over].tolist())
                 if not len(left):
                     break
                 rows, token = rows.select(left), token[left]

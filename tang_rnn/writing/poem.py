@@ -27,6 +27,7 @@ class Poem:
         rhyme_book: name of the rhyme book that it was written and is judged by.
         own_lines: those of one's own poems, where the model has learned from such.
         rules: what was asked of it.
+        strain: the nats by which characters of it did not come of themselves; see :class:`.search.Search`.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Poem:
     rhyme_book: str = PINGSHUI.name
     own_lines: LineIndex | None = field(default=None, repr=False, compare=False)
     rules: Rules | None = field(default=None, repr=False, compare=False)
+    strain: float = field(default=0.0, repr=False, compare=False)
 
     @property
     def lines(self) -> list[str]:

@@ -21,7 +21,7 @@ from .poem import Poem
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
     "commonness": -0.8,
-    "contradictions": -0.3,
+    "contradictions": -0.5,
     "odd_doublings": -0.3,
     "mistoned": -0.3,
     "coherence": 40.0,
@@ -29,6 +29,9 @@ WEIGHTS = {
     "closing": 0.05,
     "theme": 2.0,
 }
+# What a nat of strain takes away beside what it takes from the probability: one character that tone and rhyme have
+# forced spoils a line that its other characters make likely.
+STRAIN = 2.0
 # More than real poems have of these is no better: what is past their mean and a standard deviation does not count.
 ENOUGH = {"coherence": 0.0045, "parallelism": 1.2, "closing": 4.0, "theme": 0.12}
 QUOTED = 10.0  # a line that stands in the corpus weighs more than all else together
@@ -43,7 +46,7 @@ def rank(poems: Sequence[Poem], num_lines: Sequence[int] | None = None, book: Rh
         book: by which they are written.
     """
     found = measure([poem.lines for poem in poems], [poem.title for poem in poems], num_lines, book)
-    result = np.array([poem.log_prob / max(poem.characters, 1) for poem in poems])
+    result = np.array([(poem.log_prob - STRAIN * poem.strain) / max(poem.characters, 1) for poem in poems])
     for name, weight in WEIGHTS.items():
         if name != "closing" or num_lines is None:
             result += weight * np.minimum(found[name], ENOUGH.get(name, np.inf))

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 LARGEST_BATCH = 256  # rows written at once
 SURVIVORS = 4  # of a poem's candidates that are gone on with when a line is over
 
-#: Says how good unfinished candidates are: of each row the poem's number, its tokens, and the logarithm of their
-#: probability; the greater the better.
-Rank = Callable[[list[int], list[list[int]], list[float]], Sequence[float]]
+STRAINED = 5.0  # nats beyond which a character does not come of itself
+
+#: Says how good unfinished candidates are: of each row the poem's number, its tokens, the logarithm of their
+#: probability, and their strain; the greater the better.
+Rank = Callable[[list[int], list[list[int]], list[float], list[float]], Sequence[float]]
 
 
 def pad(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> dict[str, torch.Tensor]:
@@ -62,8 +64,9 @@ class Search:
             have written one, the best are gone on with, several ways each, and the others given up.
 
     Attributes:
-        rows: once it is finished, of each row the tokens without the end, and the logarithm of their probability and
-            the end's under the network, rules and unknown tokens not; the candidates of one poem side by side.
+        rows: once it is finished, of each row the tokens without the end, the logarithm of their probability and the
+            end's under the network, rules and unknown tokens not, and their strain: the nats by which characters were
+            less likely than e^-STRAINED; the candidates of one poem side by side.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Search:
         self.rank = rank
         self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
         self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
-        self.rows: list[tuple[list[int], float]] = []
+        self.rows: list[tuple[list[int], float, float]] = []
 
     @torch.inference_mode()
     def __iter__(self) -> Iterator[torch.Tensor]:
@@ -92,7 +95,7 @@ class Search:
         penalty = None
         if self.sampling.repetition_penalty != 1:
             penalty = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)
-        log_probs = torch.zeros(len(noise), device=ids.device)
+        log_probs, strains = torch.zeros(2, len(noise), device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
         # What is asked is read once for all candidates.
         rows = torch.arange(len(noise), device=ids.device)
@@ -108,6 +111,7 @@ class Search:
             if constraint.any_foreign:  # nobody wrote a character that the model does not know
                 log_prob = log_prob.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
             log_probs[rows] += log_prob
+            strains[rows] += (-log_prob - STRAINED).clamp(min=0)
             written[rows, step] = token
             yield token
             going_on = token.ne(end)
@@ -120,11 +124,13 @@ class Search:
             state, progress = recurrence.step(token, state), constraint.advance(progress, token)
             if penalty:
                 ids = torch.cat([ids, token[:, None]], 1)
-            parents = self._parents(rows, progress, written[:, : step + 1], log_probs)
+            parents = self._parents(rows, progress, written[:, : step + 1], log_probs, strains)
             if parents is not None:
                 state, progress, ids = select(state, parents), progress.select(parents), ids[parents]
-                written[rows], log_probs[rows] = written[rows[parents]], log_probs[rows[parents]]
-        self.rows = [(row[: row.index(end)], log_prob) for row, log_prob in zip(written.tolist(), log_probs.tolist())]
+                for tensor in (written, log_probs, strains):
+                    tensor[rows] = tensor[rows[parents]]
+        found = zip(written.tolist(), log_probs.tolist(), strains.tolist())
+        self.rows = [(row[: row.index(end)], log_prob, strain) for row, log_prob, strain in found]
 
     def _parents(
         self,
@@ -132,6 +138,7 @@ class Search:
         progress: Progress,
         written: torch.Tensor,
         log_probs: torch.Tensor,
+        strains: torch.Tensor,
     ) -> torch.Tensor | None:
         """Whose place in the batch each row takes over, (B,), where lines are over; None where all go on as they are.
 
@@ -149,13 +156,16 @@ class Search:
         if not due:
             return None
         ranked = rows[torch.cat(places)]
-        scores = self.rank((ranked // candidates).tolist(), written[ranked].tolist(), log_probs[ranked].tolist())
+        scores = self.rank(
+            *(each.tolist() for each in (ranked // candidates, written[ranked])),
+            *(each[ranked].tolist() for each in (log_probs, strains)),
+        )
         for first, place in zip(range(0, len(scores), candidates), places):
             best = sorted(range(candidates), key=lambda number: -scores[first + number])[:SURVIVORS]
             parents[place] = place[torch.tensor([best[number % SURVIVORS] for number in range(candidates)])]
         return parents
 
-    def finish(self) -> list[list[tuple[list[int], float]]]:
+    def finish(self) -> list[list[tuple[list[int], float, float]]]:
         """Writes to the end; for each poem its candidates, as in `rows`."""
         for _ in self:
             pass
