@@ -247,13 +247,14 @@ class TangPoet(Hand):
         if sampling.num_beams > 1:
             rows = beam_search(self.model, self.constraint(requests), self.prompts(requests), sampling)
             return [self._scored(request, tokens) for request, tokens in zip(requests, rows)]
-        plain = [request for request in requests if not self.fixes_ahead(request)]
+        ahead = [self.fixes_ahead(request) for request in requests]
+        plain = [request for request, fixed in zip(requests, ahead) if not fixed]
         found = iter(self.search(plain, sampling, candidates).finish() if plain else ())
         return [
             self.best(self.write_through(request, sampling, candidates))
-            if self.fixes_ahead(request)
+            if fixed
             else self.best([self.poem(request, *row) for row in next(found)])
-            for request in requests
+            for request, fixed in zip(requests, ahead)
         ]
 
     def fixes_ahead(self, request: Request) -> bool:
@@ -296,8 +297,8 @@ class TangPoet(Hand):
         """How good poems are that are being written: of each the number of its request, then what :meth:`poem` takes of
         it, its tokens, log probability and strain."""
         begun = [self.poem(requests[number], *row) for number, *row in zip(numbers, *rows)]
-        num_lines = [self.plan(requests[number]).num_lines for number in numbers]
-        return rank(begun, num_lines, requests[0].book)
+        num_lines = [self.plan(request).num_lines for request in requests]
+        return rank(begun, [num_lines[number] for number in numbers], requests[0].book)
 
     @staticmethod
     def best(poems: Sequence[Poem]) -> Poem:

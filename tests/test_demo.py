@@ -254,18 +254,25 @@ def test_the_queue_is_bounded(monkeypatch, url):
         blocks.close()
 
 
-def test_who_goes_away_frees_the_place(monkeypatch, url):
-    """Calls that wait while another is being answered, and whose callers hang up: nobody computes them."""
-    app, gate, begun = load_app(), threading.Event(), []
-    monkeypatch.setattr(app, "TOGETHER", 1)
-    blocks = app.build()
+def _held(monkeypatch, app, name: str) -> tuple[threading.Event, list[str]]:
+    """Has calls wait in a function of the page until the gate opens, and then be refused; lists which have begun."""
+    gate, begun = threading.Event(), []
 
-    def together(cell):
+    def wait(cell):
         begun.append(cell)
         gate.wait(60)
         raise app.Refusal(Fault("no_poem"))
 
-    monkeypatch.setattr(app, "together", together)
+    monkeypatch.setattr(app, name, wait)
+    return gate, begun
+
+
+def test_who_goes_away_frees_the_place(monkeypatch, url):
+    """Calls that wait while another is being answered, and whose callers hang up: nobody computes them."""
+    app = load_app()
+    monkeypatch.setattr(app, "TOGETHER", 1)
+    blocks = app.build()
+    gate, begun = _held(monkeypatch, app, "together")
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
         target = f"{blocks.local_url}gradio_api/call/write"
@@ -636,19 +643,13 @@ def test_a_slow_sender_is_told_so(url, monkeypatch):
 
 def test_a_caller_has_so_many_places_and_turns_are_fair(monkeypatch):
     """One who floods the queue gets his places and no more; who comes after him is next."""
-    app, gate, begun = load_app(), threading.Event(), []
+    app = load_app()
     turns = sys.modules["page_turns"]
     monkeypatch.setattr(turns, "PLACES", 6)
     monkeypatch.setattr(turns, "COMPUTING", 1)
     monkeypatch.setattr(app, "AT_ONCE", 2)
     blocks = app.build()
-
-    def poet_of(cell):
-        begun.append(cell)
-        gate.wait(60)
-        raise app.Refusal(Fault("no_poem"))
-
-    monkeypatch.setattr(app, "poet_of", poet_of)
+    gate, begun = _held(monkeypatch, app, "poet_of")
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
 
     def ask(caller: str, cell: str) -> int:

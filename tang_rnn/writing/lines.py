@@ -13,7 +13,7 @@ import torch
 from ..recurrence import Recurrence, select
 from ..rules import VerseConstraint
 from .sampling import Sampling
-from .search import pad
+from .search import draw_next, pad
 
 ROWS = 64  # lines that are written, of which some are offered
 ALIKE = 2.0  # what a line loses that has all characters of one offered before it, in nats a character
@@ -57,11 +57,7 @@ def write_lines(
         uniform = torch.rand(len(written), generator=generator)
         if step == 0:
             uniform = (torch.arange(rows) + uniform) / rows  # the first characters spread over all that may come
-        logits = recurrence.logits(state).float()  # (B, V)
-        token = sampling.draw(constraint.apply(progress, logits), uniform.to(recurrence.device))
-        log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
-        if vocabulary.unknown is not None:  # nobody wrote a character that the model does not know
-            log_prob = log_prob.masked_fill(token.eq(vocabulary.unknown), 0)
+        token, log_prob = draw_next(recurrence, state, constraint, progress, sampling, uniform.to(recurrence.device))
         log_probs, written = log_probs + log_prob, torch.cat([written, token[:, None]], 1)
         over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
         done += zip(written[over].tolist(), log_probs[over].tolist())

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import RepetitionPenaltyLogitsProcessor
 
 from ..recurrence import Recurrence, State, select
 from ..rules import Plan, Progress, VerseConstraint
 from .sampling import Sampling
-from .search import STRAINED, pad
+from .search import STRAINED, draw_next, pad
 
 ROWS = 32  # of a poem
 RUN_UP = 1  # free characters before a fixed place that are written by more rows
@@ -129,21 +128,16 @@ class Particles:
         (plan,), first = constraint.plans, int(rows.progress.position)
         march = March(plan, first, self.run_up)
         rows = rows.select(none.long().repeat(self.rows if march.gathering else self.candidates))
-        penalty, done = None, []
-        if self.sampling.repetition_penalty != 1:
-            penalty = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)
+        done = []
         for slot in range(first, first + constraint.num_slots + 1):
             uniform = self._uniform(len(rows))
             if slot in march.branching:
                 copies = torch.arange(self.branches, device=uniform.device)
                 uniform = ((uniform[:, None] + copies) / self.branches).flatten()  # copies of a row draw apart
                 rows = rows.select(torch.arange(len(rows), device=uniform.device).repeat_interleave(self.branches))
-            logits = recurrence.logits(rows.state).float()  # (B, V)
-            scores = constraint.apply(rows.progress, penalty(rows.ids, logits) if penalty else logits)
-            token = self.sampling.draw(scores, uniform)
-            log_p = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
-            if constraint.vocabulary.unknown is not None:  # read, not counted
-                log_p = log_p.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
+            token, log_p = draw_next(
+                recurrence, rows.state, constraint, rows.progress, self.sampling, uniform, rows.ids
+            )
             rows.strain = rows.strain + (-log_p - STRAINED).clamp(min=0)
             rows.log_prob, rows.ids = rows.log_prob + log_p, torch.cat([rows.ids, token[:, None]], 1)
             if slot in march.fixed:

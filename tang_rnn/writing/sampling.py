@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
+from transformers import RepetitionPenaltyLogitsProcessor
 
 from .request import OPTIONS, SAMPLING
 
@@ -31,6 +32,12 @@ class Sampling:
     def of(cls, options: dict) -> Sampling:
         """From checked options."""
         return cls(**{name: options[name] for name in SAMPLING})
+
+    def penalized(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """The logits, (B, V), with what stands in ids, (B, T), made less likely by the repetition penalty."""
+        if self.repetition_penalty == 1:
+            return logits
+        return RepetitionPenaltyLogitsProcessor(self.repetition_penalty)(ids, logits)
 
     def draw(self, scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,).

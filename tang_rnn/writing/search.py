@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+from transformers import LogitsProcessorList
 
-from ..recurrence import Recurrence, select
+from ..recurrence import Recurrence, State, select
 from ..rules import Progress, VerseConstraint
 from .sampling import Sampling
 
@@ -48,6 +48,33 @@ def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
     size = max(1, LARGEST_BATCH // candidates)
     for begin in range(first - first % size, count, size):
         yield range(begin, min(begin + size, count))
+
+
+def draw_next(
+    recurrence: Recurrence,
+    state: State,
+    constraint: VerseConstraint,
+    progress: Progress,
+    sampling: Sampling,
+    uniform: torch.Tensor,
+    ids: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The next token of each row, drawn under the rules, and the logarithm of its probability under the network alone.
+
+    Args:
+        uniform: (B,) random numbers in [0, 1).
+        ids: (B, T) tokens so far, which the repetition penalty makes less likely; without them none is.
+
+    Returns:
+        (B,) and (B,); an unknown token counts nothing: nobody wrote a character that the model does not know.
+    """
+    logits = recurrence.logits(state).float()  # (B, V)
+    scores = logits if ids is None else sampling.penalized(ids, logits)
+    token = sampling.draw(constraint.apply(progress, scores), uniform)
+    log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+    if constraint.vocabulary.unknown is not None:
+        log_prob = log_prob.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
+    return token, log_prob
 
 
 class Search:
@@ -92,9 +119,6 @@ class Search:
         # Each row draws all its random numbers at the start, from its own seed.
         generators = (torch.Generator().manual_seed(s * 64 + n) for s in self.seeds for n in range(self.candidates))
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
-        penalty = None
-        if self.sampling.repetition_penalty != 1:
-            penalty = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)
         log_probs, strains = torch.zeros(2, len(noise), device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
         # What is asked is read once for all candidates.
@@ -104,12 +128,7 @@ class Search:
             poems = rows // self.candidates
             state, progress, ids = select(state, poems), progress.select(poems), ids[poems]
         for step in range(steps):
-            logits = recurrence.logits(state).float()  # (B, V)
-            scores = constraint.apply(progress, penalty(ids, logits) if penalty else logits)
-            token = self.sampling.draw(scores, noise[:, step])
-            log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
-            if constraint.any_foreign:  # nobody wrote a character that the model does not know
-                log_prob = log_prob.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
+            token, log_prob = draw_next(recurrence, state, constraint, progress, self.sampling, noise[:, step], ids)
             log_probs[rows] += log_prob
             strains[rows] += (-log_prob - STRAINED).clamp(min=0)
             written[rows, step] = token
@@ -122,8 +141,7 @@ class Search:
                 state, progress = select(state, left), progress.select(left)
                 rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
             state, progress = recurrence.step(token, state), constraint.advance(progress, token)
-            if penalty:
-                ids = torch.cat([ids, token[:, None]], 1)
+            ids = torch.cat([ids, token[:, None]], 1)
             parents = self._parents(rows, progress, written[:, : step + 1], log_probs, strains)
             if parents is not None:
                 state, progress, ids = select(state, parents), progress.select(parents), ids[parents]
@@ -156,10 +174,8 @@ class Search:
         if not due:
             return None
         ranked = rows[torch.cat(places)]
-        scores = self.rank(
-            *(each.tolist() for each in (ranked // candidates, written[ranked])),
-            *(each[ranked].tolist() for each in (log_probs, strains)),
-        )
+        begun = (ranked // candidates, written[ranked], log_probs[ranked], strains[ranked])
+        scores = self.rank(*(each.tolist() for each in begun))
         for first, place in zip(range(0, len(scores), candidates), places):
             best = sorted(range(candidates), key=lambda number: -scores[first + number])[:SURVIVORS]
             parents[place] = place[torch.tensor([best[number % SURVIVORS] for number in range(candidates)])]
@@ -194,4 +210,4 @@ def beam_search(
     return [row[: row.index(end)] if end in row else row for row in output.tolist()]
 
 
-__all__ = ["LARGEST_BATCH", "Search", "beam_search", "pad", "portions"]
+__all__ = ["LARGEST_BATCH", "STRAINED", "Search", "beam_search", "draw_next", "pad", "portions"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """A poem that is asked for, and where it will be."""
 
@@ -78,23 +78,17 @@ class Together:
 
     def _write_on(self) -> None:
         while True:
-            calls = self._next()
-            try:
-                self._write(calls)
-            except BaseException as error:
-                if len(calls) > 1:  # whosever fault it is, the others get their poems
-                    self._one_by_one(calls)
-                elif not calls[0].poem.done():
-                    calls[0].poem.set_exception(error)
+            self._serve(self._next())
 
-    def _one_by_one(self, calls: list[Call]) -> None:
-        for call in calls:
-            if call.poem.done():
-                continue
-            try:
-                self._write([call])
-            except BaseException as error:
-                call.poem.set_exception(error)
+    def _serve(self, calls: list[Call]) -> None:
+        try:
+            self._write(calls)
+        except BaseException as error:
+            if len(calls) == 1:
+                calls[0].poem.set_exception(error)
+                return
+            for call in calls:  # whosever fault it is, the others get their poems
+                self._serve([call])
 
     def _next(self) -> list[Call]:
         """The next batch: of those that wait the first, and all of its kind that there is room for."""
@@ -104,7 +98,7 @@ class Together:
                 first = self._waiting[0]
                 kind = [call for call in self._waiting if call.kind == first.kind]
                 taken = kind[: max(1, self.rows // first.candidates)]
-                self._waiting = [call for call in self._waiting if not any(call is one for one in taken)]
+                self._waiting = [call for call in self._waiting if call not in taken]
                 if running := [call for call in taken if call.poem.set_running_or_notify_cancel()]:
                     return running
 
