@@ -122,10 +122,6 @@ def thin_pair(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, rank: i
     return weighted @ vectors / size / left[:, None], vectors * size / right[:, None]
 
 
-def is_octave(lines: list[str]) -> bool:
-    return len(lines) == 8 and {len(line) for line in lines} in ({5}, {7})
-
-
 def coherence(poems: list[list[np.ndarray]], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Which characters stand in different lines of one poem."""
     near = ((p[i], np.concatenate(p[i + 1 : i + 1 + REACH])) for p in poems for i in range(len(p) - 1))

@@ -68,8 +68,8 @@ class Plan:
         kinds, rhymes: of each slot; numbers of :mod:`.vocabulary`.
         fixed: the characters that are given, by slot.
         avoided, avoided_words: tokens that must not occur, and rows of them that must not.
-        pattern_names, strings: the tonal patterns that may be kept, and for each pattern of the form its lines' tone
-            strings, none for one that may not; None where tones are free.
+        strings: for each pattern of the form its lines' tone strings, none for one that may not be kept; None where
+            tones are free.
         groups: bits of the rhyme groups that may be.
 
     Raises:
@@ -86,7 +86,6 @@ class Plan:
         self.rhymed = bool(rules.regulated or rules.pattern or rules.rhyme or rules.rhyme_words)
         self.fixed: dict[int, str] = {}
         self.name = form.name if form else MIXED
-        self.pattern_names: list[str] = []
         if self.free:
             self.lengths, self.starts, self.ends = [], [], range(MAX_FREE_SLOTS)
             self.kinds, self.rhymes = [CHARACTER] * MAX_FREE_SLOTS, [NO_RHYME] * MAX_FREE_SLOTS
@@ -218,7 +217,6 @@ class Plan:
             fitting = [[self._fitting(line, strings) for line, strings in enumerate(p.lines(regular))] for p in known]
             possible = [asked in (None, pattern.name) and all(lines) for pattern, lines in zip(known, fitting)]
             if any(possible):
-                self.pattern_names = [pattern.name for pattern, may in zip(known, possible) if may]
                 return [lines if may else [] for lines, may in zip(fitting, possible)]
         number, formula = max(
             (lines.index([]), pattern.formulas[lines.index([])])

@@ -15,7 +15,6 @@ from .request import RULES
 
 MAX_TITLE = 12  # characters of a title the model was trained to see
 NO_REPEAT = 40  # characters before one may recur: a whole quatrain, most of a longer poem
-GIVEN = ("opening", "acrostic", "acrostic_tail")  # texts whose characters will stand in the poem
 SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # which glyph of a character is meant
 
 
