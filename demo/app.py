@@ -246,7 +246,7 @@ def poem_of_link(parameters: dict[str, str]) -> dict | None:
     """The poem that a link of Write asks for by its seed, as :func:`write` gives it."""
     if not parameters.get("seed", "").isdecimal():
         return None
-    names = ("opening", "cell", "form", "rhyme", "rhyme_book", "poet", "title")
+    names = ("opening", "cell", "form", "rhyme", "rhyme_book", "poet", "title", "include", "rhyme_words", "avoid")
     given = {name: parameters[name] for name in names if name in parameters}
     try:
         given |= {"seed": int(parameters["seed"]), "regulated": parameters.get("regulated") != "0"}

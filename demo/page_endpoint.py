@@ -120,12 +120,9 @@ FIXED = Option(
     "fixed", str, "", "characters that are to stand in places, by line and place: 2:3=月 3:1=山", longest=1200
 )
 # What must stand in a poem, or must not; texts here, since callers of Gradio have no lists of their own.
-ASKED = (
-    replace(FIXED, longest=200),
-    Option("include", str, "", "words that must occur, with spaces between, such as 琵琶", longest=40),
-    ours("rhyme_words", longest=16),
-    Option("avoid", str, "", "characters that must not occur, or, with spaces between, words", longest=80),
-)
+INCLUDE = Option("include", str, "", "words that must occur, with spaces between, such as 琵琶", longest=40)
+AVOID = Option("avoid", str, "", "characters that must not occur, or, with spaces between, words", longest=80)
+ASKED = (replace(FIXED, longest=200), INCLUDE, ours("rhyme_words", longest=16), AVOID)
 
 
 def options_of(form: str, regulated: bool, rhyme: str, seed: int | None, **others: Any) -> dict:

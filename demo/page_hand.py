@@ -9,10 +9,12 @@ from typing import Any
 
 from page_endpoint import (
     ASKED,
+    AVOID,
     BOOK,
     CELL,
     FIXED,
     FORM,
+    INCLUDE,
     POET,
     REGULATED,
     RHYME,
@@ -83,6 +85,8 @@ def alternatives(text: str, line: int, place: int, cell: str, most: int, charact
     TEMPERATURE,
     SEED,
     BOOK,
+    INCLUDE,
+    AVOID,
 )
 def revise(text: str, cell: str, fixed: str, keep: str, regulated: bool, rhyme: str, **how: Any) -> dict:
     """The rest of a poem anew, so that it fits what stays: characters by place, and whole lines. Gives the poem as

@@ -77,6 +77,47 @@ def test_touch_take_the_second_keep_two_lines_the_rest_anew_undo(visit):
     assert poem(page) == texts[1]
 
 
+def test_words_and_rhymes_that_are_asked_for_stand_in_the_poem_and_stay_in_it(visit):
+    page = visit(form="七绝")
+    page.check("[data-form=write] [name=form][value=七绝]", force=True)
+    page.click("[data-form=write] .settings summary")
+    page.fill("[data-form=write] [name=include]", "琵琶、明月")
+    page.fill("[data-form=write] [name=rhyme_words]", "樓流 秋")
+    page.fill("[data-form=write] [name=avoid]", "愁")
+    page.click("[data-form=write] .go")
+    page.wait_for_selector(DONE)
+
+    def as_asked(text: str) -> bool:
+        lines = split_lines(text)
+        words = all(any(word in line for line in lines) for word in ("琵琶", "明月"))
+        return words and [lines[row][-1] for row in (0, 1, 3)] == list("楼流秋") and "愁" not in text
+
+    first = poem(page)
+    assert as_asked(first) and check(first, "七绝").clean
+    given = dict(parse_qsl(urlsplit(page.url).query))
+    assert (given["include"], given["rhyme_words"], given["avoid"]) == ("琵琶 明月", "樓流秋", "愁")
+    anew(page)
+    assert poem(page) != first and as_asked(poem(page)) and check(poem(page), "七绝").clean
+    del given["text"]  # written anew by those who open it
+    other = visit(**given)
+    other.wait_for_selector(DONE)
+    assert poem(other) == first
+    assert other.input_value("[data-form=write] [name=include]") == "琵琶 明月"
+
+
+def test_what_cannot_be_asked_for_together_is_said(visit):
+    page = visit(form="五绝")
+    page.click("[data-form=write] .settings summary")
+    page.fill("[data-form=write] [name=rhyme_words]", "楼山")
+    page.press("[data-form=write] [name=rhyme_words]", "Enter")
+    expect(page.locator("[data-word=write]")).to_contain_text("山")
+    page.check("[data-form=write] [name=form][value='']", force=True)  # lines that nobody knows yet have no ends
+    for name in ("include", "rhyme_words", "rhyme"):
+        expect(page.locator(f"[data-form=write] [name={name}]")).to_be_disabled()
+    page.click("[data-form=write] .go")
+    page.wait_for_selector(DONE)
+
+
 def test_the_line_is_mended_and_nothing_else(visit):
     page = visit(opening="月", form="五律", seed=2)
     page.wait_for_selector(DONE)

@@ -184,10 +184,11 @@ export class Hand {
 
   /** What is not held and in none of these lines, anew. */
   #anew(kept = this.poem.hand.kept) {
-    const { asked: { regulated, rhyme, temperature }, text, hand } = this.poem;
+    const { asked: { regulated, rhyme, temperature, include, avoid }, text, hand } = this.poem;
     const fixed = hand.held.map((at) => `${at}=${charAt(text, at)}`).join(" ");
     this.choices.close();
-    this.#call("revise", { fixed, keep: kept.join(" "), regulated, rhyme, temperature }, (told) => this.#add(told));
+    const wanted = { regulated, rhyme, temperature, include, avoid };
+    this.#call("revise", { fixed, keep: kept.join(" "), ...wanted }, (told) => this.#add(told));
   }
 
   #add(told, hand = {}) {

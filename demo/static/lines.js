@@ -4,16 +4,13 @@ import { call } from "./api.js";
 import { $, h, page } from "./dom.js";
 import { Past } from "./history.js";
 import { patience } from "./patience.js";
-import { linesOf, typed } from "./poem.js";
+import { lengthOf, linesOf, typed } from "./poem.js";
 import { excuse, say as sentence, t, translate } from "./words.js";
 
 const OFFERED = 6;
 
 /** The lines of a form, or 0 where they are free. */
 const countOf = (form) => page.facts.forms[form]?.[0] ?? 0;
-
-/** The characters of its lines, or 0 where they are free. */
-const lengthOf = (form) => ({ 五: 5, 七: 7 })[form[0]] ?? 0;
 
 export class Lines {
   /**

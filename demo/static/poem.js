@@ -29,6 +29,12 @@ export function typed(text, marked = false) {
   return marked ? verse : verse.replace(/[，。]/g, "");
 }
 
+/** Words that were typed or pasted with spaces or marks between them, with single spaces between. */
+export const words = (text) => text.split(/[\s，。、；：,.;:]+/).map((word) => typed(word)).filter(Boolean).join(" ");
+
+/** The characters of a form's lines, or 0 where they are free. */
+export const lengthOf = (form) => ({ 五: 5, 七: 7 })[form[0]] ?? 0;
+
 /** The lines that are not new but stand in the corpus. `text` is the poem in the script on the page. */
 export function quoted(poem, text = poem.text) {
   const old = linesOf(text).filter((_, index) => poem.quotes?.includes(poem.lines[index]));
@@ -72,6 +78,12 @@ export function charAt(text, at) {
 /** Where the first so many characters of a poem stand, as "line:place". */
 export const firstPlaces = (lines, count) =>
   lines.flatMap((line, row) => [...line].map((_, column) => `${row + 1}:${column + 1}`)).slice(0, count);
+
+/** Where so many rhyme words stand, as "line:place": with one more than even lines the first line rhymes too. */
+export function rhymingPlaces(lines, count) {
+  const rhymes = (row) => row % 2 || (row === 0 && count > lines.length / 2);
+  return lines.flatMap((line, row) => (count && rhymes(row) ? [`${row + 1}:${[...line].length}`] : []));
+}
 
 /** What is held of a poem, as an address has it; what was `given` with the poem is held anyhow. */
 export const toAddress = ({ held, kept }, given) => ({

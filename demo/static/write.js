@@ -5,7 +5,7 @@ import { $, h, page, touched } from "./dom.js";
 import { easel } from "./easel.js";
 import { choices, choose } from "./fields.js";
 import { Lines } from "./lines.js";
-import { firstPlaces, isVerse, typed } from "./poem.js";
+import { firstPlaces, isVerse, lengthOf, rhymingPlaces, typed, words } from "./poem.js";
 import { translate } from "./words.js";
 
 const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
@@ -13,14 +13,18 @@ const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
 const OFTEN = [..."春月山秋江雪花夜风云酒梦白青红高远清寒明落日水天大千万一独闲老旧故归行去来南东西北长玉金"];
 
 export default function setUp({ inspect }) {
-  const form = $("[data-form=write]"), { opening, rhyme, regulated } = form.elements;
+  const form = $("[data-form=write]"), { opening, rhyme, regulated, include, rhyme_words } = form.elements;
   const hint = touched() ? "hint_touch" : "hint";
   const chosen = () => {
     const values = choices(form);
-    return { ...values, opening: typed(values.opening, !values.form), title: typed(values.title) };
+    return { ...values, opening: typed(values.opening, !values.form), title: typed(values.title),
+      include: words(values.include), rhyme_words: typed(values.rhyme_words), avoid: words(values.avoid) };
   };
   const rule = (values) => values.form;
-  const given = ({ asked, lines }) => firstPlaces(lines, [...typed(asked?.opening ?? "")].length);
+  const given = ({ asked, lines }) => [
+    ...firstPlaces(lines, [...typed(asked?.opening ?? "")].length),
+    ...rhymingPlaces(lines, [...(asked?.rhyme_words ?? "")].length),
+  ];
   const { compose, details, draft, open, script, take } = easel("write", {
     chosen, rule, given, hint, inspect, leave: () => lines.close(),
   });
@@ -31,7 +35,7 @@ export default function setUp({ inspect }) {
 
   const shape = () => {
     const values = choices(form);
-    rhyme.disabled = !values.form;
+    rhyme.disabled = include.disabled = rhyme_words.disabled = !lengthOf(values.form); // lines that are not known yet
     regulated.disabled = !page.facts.forms[values.form];
     opening.parentElement.style.setProperty("--count", Math.max(1, Math.min([...opening.value].length, 8)));
   };

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { couplets, firstLine, inScript, linesOf, quoted, typed, verdict } from "../../demo/static/poem.js";
+import {
+  couplets, firstLine, inScript, linesOf, quoted, rhymingPlaces, typed, verdict, words,
+} from "../../demo/static/poem.js";
 
 test("a poem has lines, couplets and a first line", () => {
   const text = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。";
@@ -41,4 +43,17 @@ test("a poem is shown in the script asked for, if it has it", () => {
   const poem = { text: "云", title: "", poet: "李白", traditional: { text: "雲", title: "", poet: "李白" } };
   assert.equal(inScript(poem, true).text, "雲");
   assert.equal(inScript({ text: "云" }, true).text, "云");
+});
+
+test("words that are asked for are parted by single spaces, whatever was typed between them", () => {
+  assert.equal(words(" 琵琶、 「明月」；春风, "), "琵琶 明月 春风");
+  assert.equal(words("琵琶"), "琵琶");
+  assert.equal(words("，"), "");
+});
+
+test("rhyme words stand at the ends of even lines, and with one more than these of the first", () => {
+  const quatrain = ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知多少"];
+  assert.deepEqual(rhymingPlaces(quatrain, 2), ["2:5", "4:5"]);
+  assert.deepEqual(rhymingPlaces(quatrain, 3), ["1:5", "2:5", "4:5"]);
+  assert.deepEqual(rhymingPlaces(quatrain, 0), []);
 });
