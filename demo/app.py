@@ -29,7 +29,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
-from page_card import SEALS  # noqa: E402
+from page_cells import NAMES, OWN_CELLS, poet_of, seal_of  # noqa: E402
 from page_endpoint import (  # noqa: E402
     ANY_FORM,
     ASKED,
@@ -44,7 +44,6 @@ from page_endpoint import (  # noqa: E402
     Refusal,
     endpoint,
     options_of,
-    poet_of,
     told,
 )
 from page_guard import Guard, headed  # noqa: E402
@@ -57,7 +56,7 @@ import tang_rnn  # noqa: E402
 from tang_rnn import verse  # noqa: E402
 from tang_rnn.faults import Fault  # noqa: E402
 from tang_rnn.inspection import inspect as look_inside  # noqa: E402
-from tang_rnn.poet import CELLS, PRETRAINED  # noqa: E402
+from tang_rnn.poet import PRETRAINED  # noqa: E402
 from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
 from tang_rnn.writing.reading import form_of_lines  # noqa: E402
@@ -93,26 +92,26 @@ async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
     try:
         while (text := await texts.get()) is not None:
             yield {"text": text, "done": False}
-        yield told(call.result())
+        yield told(call.result(), cell)
     finally:
         call.cancel()  # whoever has gone away is not written for
 
 
 @endpoint(OPENING, *HOW)
 def compare(opening: str, **how) -> dict:
-    """Let all three cells, RNN, LSTM and GRU, write from the same opening and seed. Gives for each its poem, the
-    natural log probability per character that each of the three models gives what follows the opening, milliseconds
+    """Let all cells, RNN, LSTM and GRU, write from the same opening and seed. Gives for each its poem, the
+    natural log probability per character that each of the models gives what follows the opening, milliseconds
     per character, and its number of parameters.
     """
     options, poems = options_of(**how), []
-    for cell in CELLS:
+    for cell in NAMES:
         writer, started = poet_of(cell), time.perf_counter()
         poem = writer.write(opening, **options)
-        answer = told(poem, time.perf_counter() - started)
+        answer = told(poem, cell, time.perf_counter() - started)
         context, *_ = writer.reader.context(options["form"], poem.poet, poem.title)
         given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
         answer["judged_by"] = {}
-        for other in CELLS:
+        for other in NAMES:
             log_prob, characters = poet_of(other).score(poem.text, context, skip=given)
             answer["judged_by"][other] = round(log_prob / characters, 4)
         answer["parameters"] = facts()["cells"][cell]["parameters"]
@@ -138,7 +137,7 @@ def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dic
         raise Fault("nothing_to_hide")
     form, num_lines = form_of_lines(len(hidden), line_length)
     options = options_of(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
-    return told(together(cell).ask("", **options).result()) | {"phrase": hidden, "tail": tail}
+    return told(together(cell).ask("", **options).result(), cell) | {"phrase": hidden, "tail": tail}
 
 
 @endpoint(
@@ -216,10 +215,12 @@ def facts() -> dict:
     """What the page knows before it asks: names to choose from, sizes, how training went, for each endpoint its options
     in order with limits and defaults, the lines of forms that fix them, and all words by language and section."""
     cells = {}
-    for cell in CELLS:
+    for cell in NAMES:
         weights = poet_of(cell).recurrence
-        log = PRETRAINED / cell / "training_log.json"
+        log = PRETRAINED / cell / "training_log.json"  # one's own cell has a curve of its own poems
         cells[cell] = {
+            "kind": weights.config.cell_type,
+            "own": cell in OWN_CELLS,
             "parameters": weights.num_parameters,
             "hidden_size": weights.config.hidden_size,
             "layers": weights.config.num_hidden_layers,
@@ -228,8 +229,8 @@ def facts() -> dict:
     return {
         "version": tang_rnn.__version__,
         "cells": cells,
-        "poets": poet_of("lstm").tokenizer.poets,
-        "seals": SEALS,
+        "poets": list(dict.fromkeys(poet for cell in NAMES for poet in poet_of(cell).tokenizer.poets)),
+        "seals": {cell: seal_of(cell) for cell in NAMES},
         "books": {name: list(book.level_groups) for name, book in verse.RHYME_BOOKS.items()},
         "options": {name: [option.to_dict() for option in options] for name, options in ENDPOINTS.items()},
         "forms": {form.name: [form.num_lines, form.line_length] for form in FORMS.values() if form.num_lines},

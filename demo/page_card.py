@@ -12,12 +12,12 @@ from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
+from page_cells import NAMES, seal_of
 from PIL import Image, ImageDraw, ImageFont
 
 FONTS = Path(__file__).resolve().parent / "static" / "font"
 SIZES = {"link": (1200, 630), "landscape": (1680, 1260), "portrait": (1242, 1656)}
 SIZES |= {"icon": (180, 180), "large": (512, 512)}  # the seal alone
-SEALS = {"lstm": "長憶之印", "gru": "門控之印", "rnn": "循環之印"}
 NAME = "一字成诗"
 LIGHT = {"paper": "#efe8d8", "sheet": "#faf6ec", "ink": "#231f1a", "rule": "#d8ccb4", "red": "#b3392b"}
 DARK = {"paper": "#191714", "sheet": "#211e1a", "ink": "#e8dfcd", "rule": "#4a4238", "red": "#cf5a45"}
@@ -62,7 +62,7 @@ class Card:
         Raises:
             CannotDraw: another shape or cell than there are, or a text no card has room for.
         """
-        if self.shape not in SIZES or self.cell not in SEALS:
+        if self.shape not in SIZES or self.cell not in NAMES:
             raise CannotDraw("no such card")
         if len(self.text) > 400 or len(self.lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in self.lines):
             raise CannotDraw("the poem is too long for a card")
@@ -174,7 +174,7 @@ def draw(card: Card) -> bytes:
         left = width / 2 - 2 * size * 1.2
         for index, char in enumerate(NAME):
             pen.set(char, left + (index + 0.5) * size * 1.2, height * 0.44, size, colours["ink"])
-        pen.seal(SEALS[card.cell], width / 2 - size / 2, height * 0.62, size, colours)
+        pen.seal(seal_of(card.cell), width / 2 - size / 2, height * 0.62, size, colours)
     file = BytesIO()
     image.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, "PNG")
     return file.getvalue()
@@ -219,7 +219,7 @@ def _poem(pen: _Pen, card: Card, width: int, height: int, colours: dict) -> None
             rule(x - column / 2, top)
             x -= column
     side = 1.35 * size
-    pen.seal(SEALS[card.cell], x - side / 2 + 0.1 * size, top + tall - side, side, colours)
+    pen.seal(seal_of(card.cell), x - side / 2 + 0.1 * size, top + tall - side, side, colours)
 
 
 def _heading(pen: _Pen, card: Card, x: float, top: float, tall: float, size: float, ink: str) -> None:

@@ -1,4 +1,4 @@
-"""What strangers may call: how an endpoint is made, the options that they share, and the poets that answer.
+"""What strangers may call: how an endpoint is made, and the options that they share.
 
 Gradio does not hold a caller to the annotations, so each endpoint looks for itself.
 
@@ -17,16 +17,15 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from inspect import Signature, cleandoc, isasyncgenfunction
 from typing import Any, get_type_hints
 
 import gradio as gr
 from page_answers import returns
+from page_cells import NAMES
 
-from tang_rnn import TangPoet, verse
+from tang_rnn import verse
 from tang_rnn.faults import Fault
-from tang_rnn.poet import CELLS
 from tang_rnn.verse import FORMS
 from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.reading import MAX_TITLE
@@ -99,7 +98,7 @@ def ours(name: str, **changes: Any) -> Option:
     return replace(OPTIONS[name], **changes)
 
 
-CELL = Option("cell", str, "lstm", "the recurrent cell", choices=tuple(sorted(CELLS, key=lambda name: name != "lstm")))
+CELL = Option("cell", str, "lstm", "the recurrent cell", choices=tuple(sorted(NAMES, key=lambda name: name != "lstm")))
 ANY_FORM = Option("form", str, "", "", choices=("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
 FORM = replace(
     ANY_FORM, default="五绝", help="五绝 七绝 are quatrains, 五律 七律 eight lines, 五古 七古 old style; empty: any"
@@ -141,17 +140,10 @@ def new_seed() -> int:
     return random.SystemRandom().randrange(10**6)
 
 
-@cache
-def poet_of(cell: str) -> TangPoet:
-    """The poet with this cell, loaded once and awake."""
-    poet = TangPoet.from_pretrained(cell)
-    poet.write("春", form="五绝", seed=0)  # torch's first call is its slowest
-    return poet
-
-
-def told(poem: Poem, seconds: float | None = None) -> dict:
-    """A poem as the endpoints give it."""
+def told(poem: Poem, cell: str, seconds: float | None = None) -> dict:
+    """A poem as the endpoints give it, by the page's name of the cell."""
     return poem.to_dict() | {
+        "cell": cell,
         "done": True,
         "poet": poem.poet,
         "title": poem.title,

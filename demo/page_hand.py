@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from page_cells import poet_of
 from page_endpoint import (
     ASKED,
     AVOID,
@@ -23,7 +24,6 @@ from page_endpoint import (
     TOPIC,
     endpoint,
     options_of,
-    poet_of,
     told,
 )
 
@@ -95,7 +95,7 @@ def revise(text: str, cell: str, fixed: str, keep: str, regulated: bool, rhyme: 
     draft = _draft(cell, text, how["poet"], how["title"], how["rhyme_book"])
     options = options_of(draft.form, regulated, rhyme, **how)
     del options["form"]
-    return told(poet_of(cell).revise(text, fixed=fixed, keep=keep, **options))
+    return told(poet_of(cell).revise(text, fixed=fixed, keep=keep, **options), cell)
 
 
 @endpoint(TEXT, CELL, *TOLD, BOOK)
@@ -117,7 +117,7 @@ def appraise(text: str, cell: str, poet: str, title: str, rhyme_book: str) -> di
         title=draft.title,
         rhyme_book=draft.book.name,
     )
-    return told(poem)
+    return told(poem, cell)
 
 
 @endpoint(

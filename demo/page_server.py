@@ -16,6 +16,7 @@ from threading import BoundedSemaphore
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from page_card import SIZES, CannotDraw, Card, draw
+from page_cells import LONGEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -27,7 +28,7 @@ DESCRIPTION = "写一个字，循环神经网络接着写成一首诗。Type one
 PAPER, DARK_PAPER = "#f5f0e4", "#191714"
 
 # A poem of a link: its name, the picture's, and the most characters it may have.
-LIMITS = {"opening": 32, "text": 400, "title": 24, "poet": 8, "cell": 8, "script": 1}
+LIMITS = {"opening": 32, "text": 400, "title": 24, "poet": 8, "cell": LONGEST + 8, "script": 1}
 VERSE = re.compile(
     "[\u2e80-\u2fdf\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff，。]+"
 )  # Chinese, and its two marks

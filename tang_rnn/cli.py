@@ -88,6 +88,13 @@ def build_parser() -> argparse.ArgumentParser:
     on_a_poem("answer", "line", "lines that answer a line (对句)", options("count", "first", *ANSWERING))
 
     demo = commands.add_parser("demo", help="open the page", description="Serve the page on this machine.")
+    demo.add_argument(
+        "--cell",
+        action="append",
+        default=[],
+        metavar="CELL",
+        help="a cell of your own to show beside the three, a folder or a Hub id; as often as there are",
+    )
     demo.add_argument("--host", help="address to listen on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     demo.add_argument(
         "--port",
@@ -289,6 +296,8 @@ def _demo(arguments: argparse.Namespace) -> Iterator[str]:
             break
     if importlib.util.find_spec("gradio") is None:
         raise Fault("no_gradio")
+    if arguments.cell:
+        os.environ["TANG_RNN_CELLS"] = os.pathsep.join(arguments.cell)
     spec = importlib.util.spec_from_file_location("tang_rnn_demo", folder / "app.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

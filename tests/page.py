@@ -1,11 +1,16 @@
 """The demo's page on a free port of this machine, for the tests of its endpoints and those in a browser."""
 
 import importlib.util
+import os
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 APP = Path(__file__).resolve().parent.parent / "demo" / "app.py"
 
@@ -36,3 +41,26 @@ def serving(**settings) -> Iterator[str]:
         yield blocks.local_url
     finally:
         blocks.close()
+
+
+@contextmanager
+def running(*command) -> Iterator[str]:
+    """The page in a process of its own, by arguments of Python's, where the environment says; gives its address."""
+    port = free_port()
+    place = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, *command], env=os.environ | place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as server:
+        try:
+            for _ in range(240):
+                try:
+                    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+                    break
+                except httpx.TransportError:
+                    assert server.poll() is None, server.stdout.read().decode()
+                    time.sleep(0.25)
+            else:
+                raise AssertionError("the page did not come up")
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()

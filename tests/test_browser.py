@@ -2,13 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import httpx
 import pytest
 from browsers import CI, PATIENCE, TYPEFACE, launched
-from page import serving
+from page import running, serving
 from playwright.sync_api import Page, expect
+
+from tang_rnn.poet import PRETRAINED
 
 expect.set_options(timeout=PATIENCE)
 AXE = Path(__file__).resolve().parent.parent / "node_modules/axe-core/axe.min.js"
@@ -61,9 +65,9 @@ def visit(browser, url):
     assert not wrong
 
 
-def poem(page: Page, sheet: str = "write") -> str:
+def poem(page: Page, sheet: str = "[data-sheet=write]") -> str:
     """The text on a sheet."""
-    return "".join(page.locator(f"[data-sheet={sheet}] .poem span").all_text_contents())
+    return "".join(page.locator(f"{sheet} .poem span").all_text_contents())
 
 
 def test_one_character_and_enter_make_a_poem(visit):
@@ -213,7 +217,7 @@ def test_a_poem_is_filed_though_the_sheet_was_wanted_for_another(visit):
 @pytest.mark.parametrize(
     ("view", "field", "result"),
     [
-        ("compare", "opening", "[data-three]"),
+        ("compare", "opening", "[data-abreast]"),
         ("acrostic", "phrase", "[data-sheet=acrostic]"),
         ("check", "text", "[data-verdict]"),
         ("inside", "text", "[data-strip]"),
@@ -278,15 +282,41 @@ def test_compare(visit):
     page.check("[data-form=compare] [name=form][value=七律]", force=True)
     page.fill("[data-form=compare] [name=opening]", "月")
     page.press("[data-form=compare] [name=opening]", "Enter")
-    expect(page.locator("[data-three] .signature .seal")).to_have_count(3)
+    expect(page.locator("[data-abreast] .signature .seal")).to_have_count(3)
     for cell in ("rnn", "lstm", "gru"):
-        column = page.locator(f"[data-three] [data-cell={cell}]")
+        column = page.locator(f"[data-abreast] [data-cell={cell}]")
         assert column.locator(".poem").text_content().startswith("月")
         assert column.locator(".frame").evaluate("e => e.scrollWidth - e.clientWidth") <= 0
     expect(page.locator("[data-numbers] tbody tr")).to_have_count(7)
     expect(page.locator("[data-numbers] .best")).to_have_count(3)
-    page.click("[data-three] [data-cell=gru] button")
+    page.click("[data-abreast] [data-cell=gru] button")
     expect(page.locator("[data-heat] canvas")).to_have_count(3)
+
+
+def test_a_cell_of_ones_own_stands_beside_the_three(browser, tmp_path):
+    """By the command, from a folder such as training.teach leaves."""
+    folder = tmp_path / "mine" / "final"
+    shutil.copytree(PRETRAINED / "gru", folder)
+    command = "from tang_rnn_command import main; main()"
+    with running("-c", command, "demo", "--cell", folder) as url:
+        page, wrong = browser.new_page(locale="en", reduced_motion="reduce"), []
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"{url}?opening=%E6%98%A5&cell=mine&seed=7")
+        page.wait_for_selector(DONE)
+        own = page.locator("[data-form=write] .chip:has(input[value=mine])")
+        assert own.inner_text() == "mine" and own.locator("input").is_checked()
+        expect(page.locator("[data-form=write] [data-radios=cell]").locator("..")).to_contain_text("the kind GRU")
+        written = poem(page)
+        page.goto(f"{url}?tab=compare&opening=%E6%98%A5&seed=7")
+        expect(page.locator("[data-abreast] .signature .seal")).to_have_count(4)
+        texts = {cell: poem(page, f"[data-cell={cell}]") for cell in ("lstm", "gru", "mine")}
+        assert texts["mine"] == texts["gru"] == written != texts["lstm"]
+        page.click("[data-abreast] [data-cell=mine] button")
+        expect(page.locator("[data-explain]")).to_contain_text("GRU")
+        assert httpx.get(f"{url}tang/card.png?text=%E6%98%A5%E7%9C%A0&cell=mine").status_code == 200
+        page.close()
+        assert not wrong
 
 
 def test_rare_characters_stay_whole(visit):
@@ -422,9 +452,9 @@ def test_a_phone_can_read_the_charts_and_compare_three_poems(visit):
     expect(page.locator("[data-numbers] .best")).to_have_count(3)
     letters = page.locator("[data-curves] text >> nth=1").evaluate("e => e.getBoundingClientRect().height")
     assert letters >= 12
-    tall = page.locator("[data-three]").evaluate("e => e.getBoundingClientRect().height")
+    tall = page.locator("[data-abreast]").evaluate("e => e.getBoundingClientRect().height")
     assert tall <= 844  # three poems of eight lines on one screen
-    for frame in page.locator("[data-three] .frame").all():
+    for frame in page.locator("[data-abreast] .frame").all():
         assert frame.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
 
 

@@ -3,10 +3,8 @@
 import asyncio
 import html
 import json
-import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,7 +18,7 @@ pytest.importorskip("gradio", reason="gradio is not installed; it comes with the
 import httpx  # noqa: E402
 from gradio_client import Client  # noqa: E402
 from gradio_client.exceptions import AppError  # noqa: E402
-from page import APP, free_port, load_app, serving  # noqa: E402
+from page import APP, free_port, load_app, running, serving  # noqa: E402
 
 from tang_rnn import verse  # noqa: E402
 from tang_rnn.faults import Fault  # noqa: E402
@@ -485,26 +483,23 @@ def test_mcp_says_what_is_wrong(url, call, said):
 
 
 def test_the_environment_names_host_and_port():
-    port = free_port()
-    environment = os.environ | {
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "OMP_NUM_THREADS": "1",
+    with running(APP) as url:
+        assert httpx.get(url).status_code == 200
+
+
+def test_cells_of_ones_own_have_names_that_tell_them_apart(tmp_path):
+    load_app()
+    from page_cells import named
+
+    for name in ("my poems/final", "lstm"):
+        (tmp_path / name).mkdir(parents=True)
+    mine, lstm = str(tmp_path / "my poems" / "final"), str(tmp_path / "lstm")
+    assert named([mine, mine, lstm, "someone/tang-lstm", "other/tang-lstm"]) == {
+        "my-poems": mine,
+        "lstm-2": lstm,
+        "tang-lstm": "someone/tang-lstm",
+        "tang-lstm-2": "other/tang-lstm",
     }
-    with subprocess.Popen(
-        [sys.executable, APP], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as server:
-        try:
-            for _ in range(240):
-                try:
-                    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
-                    return
-                except httpx.TransportError:
-                    assert server.poll() is None, server.stdout.read().decode()
-                    time.sleep(0.25)
-            pytest.fail("the page did not come up")
-        finally:
-            server.terminate()
 
 
 # -- links ------------------------------------------------------------------------------------------------------------

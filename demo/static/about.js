@@ -1,15 +1,15 @@
-// About: the three models in numbers, and how a program calls them. The prose is in the words.
+// About: the models in numbers, and how a program calls them. The prose is in the words.
 
 import { $, h, page } from "./dom.js";
 import { cells } from "./fields.js";
-import { t } from "./words.js";
+import { cellName, t } from "./words.js";
 
 const HEADS = ["model", "parameters", "state_size", "validation_loss"];
 
 function row(cell) {
   const { parameters, hidden_size, layers, log } = page.facts.cells[cell];
   return h("tr", {},
-    h("th", { scope: "row" }, cell.toUpperCase()),
+    h("th", { scope: "row" }, cellName(cell)),
     h("td", {}, `${(parameters / 1e6).toFixed(2)} M`),
     h("td", {}, layers > 1 ? `${layers} × ${hidden_size}` : String(hidden_size)),
     h("td", {}, log.kept_validation_loss?.toFixed(2) ?? "–"));

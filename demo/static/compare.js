@@ -1,4 +1,4 @@
-// Compare: one opening, one seed, three cells; and how their training went.
+// Compare: one opening, one seed, all cells; and how their training went.
 
 import { note, seedOf } from "./address.js";
 import { call } from "./api.js";
@@ -8,17 +8,16 @@ import { $, h, page } from "./dom.js";
 import { choices, choose } from "./fields.js";
 import { after, typed } from "./poem.js";
 import { Sheet } from "./sheet.js";
-import { decimal, oldLines, t } from "./words.js";
-
-const ROWS = ["rnn", "lstm", "gru"];
+import { cellName, decimal, oldLines, t } from "./words.js";
 
 export default function setUp({ inspect }) {
-  const form = $("[data-form=compare]"), place = $("[data-three]");
+  const form = $("[data-form=compare]"), place = $("[data-abreast]"), ROWS = Object.keys(page.facts.cells);
   let last = null;
 
+  place.style.setProperty("--columns", Math.min(ROWS.length, 4));
   const columns = Object.fromEntries(ROWS.map((cell) => {
     const sheet = h("div", { class: "sheet" }), below = h("div", { class: "below" });
-    place.append(h("article", { "data-cell": cell }, h("h2", {}, cell.toUpperCase()), sheet, below));
+    place.append(h("article", { "data-cell": cell }, h("h2", {}, cellName(cell)), sheet, below));
     return [cell, { sheet: new Sheet(sheet, { small: true }), below }];
   }));
   const poemOf = (cell) => last?.poems.find((poem) => poem.cell === cell);
@@ -35,7 +34,7 @@ export default function setUp({ inspect }) {
     const poems = ROWS.map(poemOf);
     return [
       ...ROWS.map((reader) => [
-        t("reads", { cell: reader.toUpperCase() }),
+        t("reads", { cell: cellName(reader) }),
         poems.map(({ judged_by }) =>
           h("span", { class: judged_by[reader] === Math.max(...Object.values(judged_by)) ? "best" : "" },
             decimal(judged_by[reader]))),
@@ -56,7 +55,7 @@ export default function setUp({ inspect }) {
     }
     $("[data-numbers]").replaceChildren(
       h("caption", {}, last ? t("judged_by") : ""),
-      h("thead", {}, h("tr", {}, h("td", {}), ROWS.map((cell) => h("th", { scope: "col" }, cell.toUpperCase())))),
+      h("thead", {}, h("tr", {}, h("td", {}), ROWS.map((cell) => h("th", { scope: "col" }, cellName(cell))))),
       h("tbody", {}, rows().map(([name, values]) =>
         h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td", {}, value))))));
     const validation = Object.fromEntries(ROWS.map((cell) => [cell, page.facts.cells[cell].log.validation ?? []]));
@@ -74,7 +73,7 @@ export default function setUp({ inspect }) {
     const values = choices(form), args = { ...values, opening: typed(values.opening, !values.form), seed };
     for (const { sheet } of Object.values(columns)) sheet.clear(values);
     document.activeElement?.matches("input") && document.activeElement.blur();
-    columns.rnn.sheet.reveal();
+    columns[ROWS[0]].sheet.reveal();
     const result = await call("compare", args, options);
     return () => {
       last = result;

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { couplets, firstLine } from "./poem.js";
 import { store, stored } from "./store.js";
-import { named, t } from "./words.js";
+import { cellName, named, t } from "./words.js";
 
 /**
  * The list of a shelf. `show` gives a poem as it stands on the page: text, title, poet in the chosen script; `current`
@@ -50,7 +50,7 @@ export class Drafts {
         type: "button", "data-draft": "take", "aria-pressed": String(own), lang: "zh-Hans", translate: "no",
         onclick: () => this.take(poem),
       }, firstLine(this.show(poem).text)),
-      h("small", {}, `${named("form", poem.form)} · ${poem.cell.toUpperCase()}`),
+      h("small", {}, `${named("form", poem.form)} · ${cellName(poem.cell)}`),
       small("remove", null, "×", () => this.#change(() => this.shelf.remove(poem))));
   }
 

@@ -1,7 +1,7 @@
 // The fields of the forms: filled with what there is to choose from, read, and set from an address.
 
 import { $, $$, h, page } from "./dom.js";
-import { t, translate } from "./words.js";
+import { cellName, named, t, translate } from "./words.js";
 
 /** An option of an endpoint: its default, choices and limits. */
 const option = (endpoint, name) => page.facts.options[endpoint].find((each) => each.name === name);
@@ -10,7 +10,7 @@ export const cells = () => option("write", "cell").choices;
 // What stands on a chip: attributes, and a text where that is not among the page's words.
 const LABELS = {
   form: (form) => (form ? [{ lang: "zh-Hans", translate: "no" }, form] : [{ "data-t": "form_free" }]),
-  cell: (cell) => [{}, cell.toUpperCase()],
+  cell: (cell) => [{}, cellName(cell)],
   line_length: (length) => [{ "data-t": `length_${length}` }],
   tail: (tail) => [{ "data-t": `tail_${Number(tail)}` }],
 };
@@ -59,7 +59,10 @@ function glosses() {
   for (const place of $$("[data-gloss]")) {
     const { name, value } = $("input:checked", place.closest("fieldset"));
     const [lines, length] = page.facts.forms[value] ?? [0, value.startsWith("五") ? 5 : 7];
-    if (name === "cell" || !value || value === "杂言") place.textContent = t(`gloss_${value || "free"}`);
+    const { kind, own } = page.facts.cells[value] ?? {};
+    if (own) place.textContent = t("gloss_own", { cell: kind.toUpperCase() });
+    else if (name === "cell") place.textContent = named("gloss", value);
+    else if (!value || value === "杂言") place.textContent = t(`gloss_${value || "free"}`);
     else place.textContent = t(lines ? "gloss_fixed" : "gloss_old", { lines, length });
   }
 }

@@ -6,7 +6,7 @@ import { fade, fit, heat } from "./charts.js";
 import { desk } from "./desk.js";
 import { $, $$, h, page } from "./dom.js";
 import { choose } from "./fields.js";
-import { t } from "./words.js";
+import { named, t } from "./words.js";
 
 function percent(value) {
   if (value < 0.00095) return "<0.1%";
@@ -61,8 +61,9 @@ export default function setUp() {
       heat(rows, characters, { low, high, label: `${title}. ${t("heat_label", { units: rows.length })}` }));
     return [
       ...Object.entries(last.gates).map(([name, rows]) =>
-        map(t(`gate_${name}`), rows, 0, 100, t("mean_is", { value: last.gate_means[name].toFixed(2) }))),
-      ...Object.entries(last.states).map(([name, rows]) => map(t(`state_${name}`), rows, -most(rows), most(rows), "")),
+        map(named("gate", name), rows, 0, 100, t("mean_is", { value: last.gate_means[name].toFixed(2) }))),
+      ...Object.entries(last.states).map(([name, rows]) =>
+        map(named("state", name), rows, -most(rows), most(rows), "")),
     ];
   };
 
@@ -72,7 +73,7 @@ export default function setUp() {
     $("[data-strip]").replaceChildren(...last.characters.map(column));
     chosen = Math.min(chosen, last.characters.length - 1);
     alternatives();
-    $("[data-explain]").textContent = t(`explain_${last.cell}`);
+    $("[data-explain]").textContent = named("explain", page.facts.cells[last.cell].kind);
     $("[data-heat]").replaceChildren(...maps());
     const shown = Object.values(last.states)[0].length, { units, echo, half_life } = last;
     $("[data-heat-note]").textContent = t("heat_note", { shown, units });

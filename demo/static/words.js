@@ -46,6 +46,9 @@ export const decimal = (value) => value.toFixed(2).replace("-", "−");
 /** A name of verse (a form, a pattern, a fault) as the page's language has it: the name itself where it has none. */
 export const named = (kind, name) => (has(`${kind}_${name}`) ? t(`${kind}_${name}`) : name);
 
+/** A cell as it is called, LSTM; one's own by the name it was given. */
+export const cellName = (cell) => (page.facts.cells[cell]?.own ? cell : cell.toUpperCase());
+
 /** A tonal pattern such as 七绝平起首句入韵 in the page's language. */
 export function patternName(pattern) {
   const [, form, start, first] = /^(..)(.起)(首句.*)$/.exec(pattern) ?? [];
@@ -77,7 +80,7 @@ export function oldLines(poem, text = poem.text) {
 /** What is said below a poem. `text` is the poem in the script on the page. */
 export const colophonOf = (poem, text) => [
   ...ruleWords(poem),
-  poem.cell.toUpperCase(),
+  cellName(poem.cell),
   (poem.seed ?? null) !== null && !poem.revised && t("seed_is", { seed: poem.seed }),
   poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
   oldLines(poem, text),
