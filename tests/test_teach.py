@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,58 @@ def test_a_run_that_is_cut_goes_on_to_the_same_cell(cell, tmp_path, monkeypatch,
     assert teach.main(["--output", str(tmp_path / "cut"), "--resume"]) == 0
     for name in ("model.safetensors", "training_log.json", "tokenizer.json"):
         assert (tmp_path / "cut" / "final" / name).read_bytes() == (tmp_path / "whole" / "final" / name).read_bytes()
+
+
+# A program that teaches in several lives, as many as numbers are given. In each the process is killed as it is about to
+# make, open or move the nth thing in its folder; 0 lets it live. A checkpoint is written at each step, in between the
+# entries of the log, and no evaluation counts as better than the one before, so that the run ends early.
+LIVES = """
+import os, signal, sys, training.export, training.teach as teach
+
+poems, cell, output, *lives = sys.argv[1:]
+training.export.SAMPLING["max_new_tokens"] = 4
+teach.PASSES, teach.TANG_SAMPLE = (2, 3), 10
+
+def none_is_better(self, *given):
+    self.early_stopping_patience_counter += 1
+
+teach.Patience.check_metric_value = none_is_better
+
+def live(left):
+    def write(event, arguments):
+        nonlocal left
+        opened = event == "open" and (set(arguments[1] or "") & set("wax+") or arguments[2] & (os.O_WRONLY | os.O_RDWR))
+        if (opened or event in ("os.rename", "os.mkdir", "os.rmdir", "os.remove")) and output in str(arguments[0]):
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+    if left:
+        teach.SAVE_EVERY = 0
+        sys.addaudithook(write)
+    os._exit(teach.main([poems, "--cell", cell, "--output", output, "--resume"]))
+
+for moment in map(int, lives):
+    child = os.fork() or live(moment)
+    print("this life ended with", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_a_process_killed_at_any_moment_goes_on_to_the_same_cell(cell, tmp_path):
+    """While it prepares, saves, evaluates, and while it writes the cell: kill -9, and --resume."""
+
+    def lives(name: str, *moments: int) -> list[str]:
+        command = [sys.executable, "-c", LIVES, str(POEMS), str(cell), str(tmp_path / name), *map(str, moments)]
+        done = subprocess.run(command, cwd=POEMS.parents[2], capture_output=True, text=True)
+        return re.findall(r"this life ended with (-?\d+)", done.stdout)
+
+    assert lives("whole", 0) == ["0"]
+    assert lives("killed", 61, 200, 0, 25, 0) == ["-9", "-9", "0", "-9", "0"]
+    whole, killed = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "final").iterdir()} for name in ("whole", "killed")
+    )
+    assert whole == killed, "and nothing half written is left"
+    curve = json.loads(killed["training_log.json"])
+    assert [step for step, _ in curve["train"]] == [5, 10, 15, 20], "four evaluations"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
 
+import hub_server
 import numpy as np
 import pytest
 import torch
@@ -62,14 +64,14 @@ def short_samples(monkeypatch):
     monkeypatch.setitem(training.export.SAMPLING, "max_new_tokens", 16)
 
 
-def run_program(folder: Path, *runs: dict, processes: int = 1) -> subprocess.CompletedProcess:
+def run_program(folder: Path, *runs: dict, processes: int = 1, **environment: str) -> subprocess.CompletedProcess:
     (folder / "program.py").write_text(PROGRAM)
     (folder / "runs.yaml").write_text(yaml.safe_dump(list(runs)))
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     return subprocess.run(
         [sys.executable, *(torchrun if processes > 1 else []), folder / "program.py", folder / "runs.yaml"],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         text=True,
         capture_output=True,
     )
@@ -339,6 +341,45 @@ def test_two_processes_give_the_curve_of_one_though_a_process_is_killed(corpus_f
         )
         weights = [load_file(tmp_path / f"{kind}-{name}" / "final" / "model.safetensors") for name in ("one", "two")]
         torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-5)
+
+
+def test_a_stream_from_the_hub_gives_the_curve_of_the_same_files_here(stream_folder, tmp_path):
+    """Read over HTTP as it is used; a process that is killed goes on in another, from where the stream was."""
+    here = configuration(stream_folder, tmp_path / "here", max_steps=8) | {"streaming": True}
+    here["batch"]["buffer"] = 30
+    train(here)
+    with hub_server.serve() as hub:
+        hub.repositories["dataset", "someone/poems"] = repository = hub_server.Repository()
+        files = {path.name: path.read_bytes() for path in stream_folder.iterdir()}
+        repository.branches["main"].append(hub_server.Commit("poems", files))
+        there = here | {"corpus": "someone/poems", "output_dir": str(tmp_path / "there")}
+        network = {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "home")}
+        network["HF_HUB_DISABLE_XET"] = "1"
+        first = run_program(tmp_path, {"config": there, "dies_at": 6}, **network)
+        assert first.returncode == -9 and (tmp_path / "there" / "checkpoint-4").exists(), first.stderr
+        second = run_program(tmp_path, {"config": there, "resume": True}, **network)
+        assert second.returncode == 0, second.stderr
+        assert any(re.match("GET /datasets/.*train-00003", request) for request in hub.requests)
+        assert not list((tmp_path / "home").rglob("train-*.parquet")), "read, not downloaded"
+    assert losses(tmp_path / "there", 8) == losses(tmp_path / "here", 8)
+
+
+def test_a_stage_before_may_be_a_stream(corpus_folder, stream_folder, tmp_path):
+    """The poems of both corpora, read as they are used; killed in it, the run goes on to the same two curves."""
+    config = configuration(corpus_folder, tmp_path / "whole", max_steps=4, eval_steps=2) | {"average_last": 1}
+    config["batch"]["buffer"] = 30
+    config["pretrain"] = {"corpus": str(stream_folder), "streaming": True, "trainer": {"max_steps": 6}}
+    train(config)
+    cut = config | {"output_dir": str(tmp_path / "cut")}
+    done = run_program(tmp_path, {"config": cut, "dies_at": 5})
+    assert done.returncode == -9 and (tmp_path / "cut" / "pretrain" / "checkpoint-4").exists(), done.stderr
+    train(cut, resume=True)
+    for stage, steps in (("pretrain", 6), ("", 4)):
+        assert losses(tmp_path / "cut" / stage, steps) == losses(tmp_path / "whole" / stage, steps)
+    config |= {"output_dir": str(tmp_path / "endless")}
+    config["pretrain"] = config["pretrain"] | {"trainer": {"max_steps": -1}}
+    with pytest.raises(TrainError, match="a stream has no known end: set max_steps"):
+        train(config)
 
 
 def test_a_stage_before_is_trained_once_and_gone_on_from(corpus_folder, tmp_path, monkeypatch):

@@ -74,7 +74,8 @@ def last_complete_checkpoint(output_dir: Path, tidy: bool = False) -> Path | Non
 
 @contextmanager
 def alone(output_dir: Path) -> Iterator[None]:
-    """Within it no other run may be in the folder; the lock goes with the process, however that ends.
+    """Within it no other run may be in the folder; the lock goes with the process, however that ends. What one that was
+    killed had half written is removed.
 
     Raises:
         TrainError: another run is there.
@@ -93,6 +94,8 @@ def alone(output_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise TrainError(f"another run is at work in {output_dir}: wait for it, or name another folder") from None
+        for left in output_dir.rglob(".writing-*"):  # tang_rnn.files calls them so
+            shutil.rmtree(left, ignore_errors=True)
         yield
 
 

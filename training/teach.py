@@ -149,7 +149,7 @@ class Progress(TrainerCallback):
 class SaveByTime(TrainerCallback):
     """A checkpoint at least every so many seconds, however long a step takes."""
 
-    def __init__(self, seconds: float = SAVE_EVERY):
+    def __init__(self, seconds: float):
         self.seconds, self.last = seconds, time.monotonic()
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -308,7 +308,7 @@ def learn(lesson: Lesson, output: Path, options: argparse.Namespace) -> None:
         str(output / "initial"),
         Hooks(
             lambda **arguments: TeachTrainer(**arguments, **measured),
-            (Patience(early_stopping_patience=4), Progress(), SaveByTime()),
+            (Patience(early_stopping_patience=4), Progress(), SaveByTime(SAVE_EVERY)),
             facts,
         ),
     )
@@ -338,6 +338,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     disable_progress_bars()
+    logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
         teach(options)

@@ -199,6 +199,8 @@ def fit(
         positions=positions,
         callbacks=[LastStepCallback(), *hooks.callbacks],
     )
+    if checkpoint:
+        trainer.take_up(checkpoint)
     if not (checkpoint and _is_done(checkpoint, trainer.steps())):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.is_world_process_zero():
@@ -229,7 +231,7 @@ def _check_same(checkpoint: Path, model: TangRNNForCausalLM) -> None:
 def _is_done(checkpoint: Path, steps: int) -> bool:
     """Whether a run has come to its end: so many steps, or a callback that stopped it before."""
     state = json.loads((checkpoint / "trainer_state.json").read_text())
-    control = state.get("stateful_callbacks", {}).get("TrainerControl", {}).get("attributes", {})
+    control = state.get("stateful_callbacks", {}).get("TrainerControl", {}).get("args", {})
     early = control.get("should_training_stop", False) and state["global_step"] < state.get("max_steps", 0)
     return early or state["global_step"] >= steps
 

@@ -54,6 +54,31 @@ class StreamCallback(TrainerCallback, ExportableState):
         return state["stateful_callbacks"].get(cls.__name__, {}).get("attributes", {}).get("positions", {})
 
 
+class LossCallback(TrainerCallback, ExportableState):
+    """The loss since it was last told.
+
+    Each checkpoint holds it, so that a run that goes on from one between two entries of its log tells the same.
+    """
+
+    def __init__(self):
+        self.sum, self.since = torch.zeros(()), None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.sum = torch.as_tensor(self.sum)
+        self.since = state.global_step if self.since is None else self.since
+
+    def add(self, loss: torch.Tensor) -> None:
+        self.sum = self.sum.to(loss.device) + loss.detach()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if control.should_save and args.world_size > 1:  # the first process writes what all go on from
+            sums = gather_object([float(self.sum)])
+            self.sum = torch.tensor(sum(sums) / len(sums), device=self.sum.device)
+
+    def state(self) -> dict:
+        return {"args": {}, "attributes": {"sum": float(self.sum), "since": self.since}}
+
+
 class LastStepCallback(TrainerCallback):
     """Evaluates and saves at the last step, wherever that falls: a short run has a checkpoint too."""
 
@@ -78,6 +103,8 @@ class PoetTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.tokenizer, self.muon_learning_rate, self.average = tokenizer, muon_learning_rate, average
         self.averaged = nullcontext  # what evaluation happens in
+        self.told = LossCallback()
+        self.add_callback(self.told)
         share = {
             "per_step": self.args.gradient_accumulation_steps * self.args.world_size,
             "rank": self.args.process_index,
@@ -135,6 +162,19 @@ class PoetTrainer(Trainer):
             self.averaged = self.optimizer.averaged
         return super().create_optimizer(model)
 
+    def take_up(self, checkpoint: Path) -> None:
+        """Has the callbacks go on where they were at a checkpoint: transformers' own way puts new ones in their place,
+        which whoever holds the old ones does not see."""
+        saved = json.loads((checkpoint / "trainer_state.json").read_text()).get("stateful_callbacks", {})
+        for callback in self.callback_handler.callbacks:
+            for name, value in saved.get(type(callback).__name__, {}).get("attributes", {}).items():
+                setattr(callback, name, value)
+
+    def training_step(self, *args, **kwargs):
+        loss = super().training_step(*args, **kwargs)
+        self.told.add(loss)
+        return loss
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         inputs = {**inputs, "return_logits": False}
         torch.manual_seed(inputs.pop("seed"))
@@ -143,6 +183,10 @@ class PoetTrainer(Trainer):
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def log(self, logs, *args, **kwargs):
+        if "loss" in logs:
+            mean = self.accelerator.gather(self.told.sum).mean().item()
+            logs["loss"] = mean / (self.state.global_step - self.told.since)
+            self.told.sum, self.told.since = torch.zeros(()), self.state.global_step
         super().log(logs, *args, **kwargs)
         if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "grad_norm", "eval_loss")):
             raise TrainError(
