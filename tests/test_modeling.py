@@ -151,12 +151,15 @@ def test_either_tokens_or_embeddings(network, ids):
 # Losses
 
 
-def test_linear_cross_entropy_is_cross_entropy(monkeypatch):
+@pytest.mark.parametrize("soft", [False, True])
+def test_linear_cross_entropy_is_cross_entropy(monkeypatch, soft):
     monkeypatch.setattr(LinearCrossEntropy, "BLOCK", 4)  # so that ten rows make three blocks, the last not full
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(10, 5, generator=generator, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(8, 5, generator=generator, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(8, (10,), generator=generator)
+    if soft:
+        labels = torch.rand(10, 8, generator=generator, dtype=torch.float64).softmax(1)
     expected = F.cross_entropy(hidden @ weight.T, labels, reduction="sum")
     loss = LinearCrossEntropy.apply(hidden, weight, None, labels)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)

@@ -16,6 +16,7 @@ import yaml
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional as F
 from torch.optim._muon import _zeropower_via_newtonschulz
 
 import training.export
@@ -37,6 +38,7 @@ from training.errors import CorpusError, TrainError
 from training.export import export
 from training.loading import load_corpus
 from training.optimizer import Muon, orthogonalized
+from training.teachers import Teachers
 from training.train import main, train
 from training.vocabulary import build_tokenizer
 
@@ -492,7 +494,61 @@ def test_a_wrong_configuration_is_one_line(tmp_path, capsys, text, words):
     assert words in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_the_committed_configurations_are_whole(cell):
-    config = read_config(ROOT / "training" / "configs" / f"{cell}.yaml")
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [("rnn", "rnn"), ("lstm", "lstm"), ("gru", "gru"), ("teacher", "lstm"), ("distilled", "lstm")],
+)
+def test_the_committed_configurations_are_whole(name, cell):
+    config = read_config(ROOT / "training" / "configs" / f"{name}.yaml")
     assert TangRNNConfig(**config["model"]).cell_type == cell
+
+
+def test_teachers_are_averaged_and_trusted_as_far_as_one_says(corpus_folder, tokenizer, encoded, tmp_path):
+    """Of the corpus's own poems a part of what the labels say stays; of the others' nothing does."""
+    models = []
+    for number in range(2):
+        torch.manual_seed(number)
+        models.append(TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), embedding_size=8, hidden_size=8)))
+        export(models[-1], tokenizer, tmp_path / str(number))
+    teachers = Teachers([str(tmp_path / "0"), str(tmp_path / "1")], tokenizer, torch.device("cpu"), trust=0.75)
+    batch = Collator(tokenizer, own=1)([encoded[0], encoded[1]])
+    soft = teachers.target_probs(batch["input_ids"], batch["labels"], batch["own"])
+    counted = batch["labels"][:, 1:].ne(-100)
+    mean = sum(model.half().float()(batch["input_ids"]).logits[:, :-1][counted].softmax(-1) for model in models) / 2
+    labels, first = batch["labels"][:, 1:][counted], counted[0].sum()
+    expected = mean.clone()
+    expected[:first] = 0.75 * mean[:first] + 0.25 * F.one_hot(labels[:first], len(tokenizer))
+    torch.testing.assert_close(soft, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_cell_learns_what_its_teachers_think(corpus_folder, tokenizer, tmp_path, monkeypatch):
+    """Beside poems of another corpus, the corpus's own repeated."""
+    torch.manual_seed(0)
+    teacher = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), embedding_size=8, hidden_size=8))
+    teacher.model.embed_tokens.weight.data.mul_(10)
+    teacher.model.projection.bias.data.fill_(1.0)  # a strong opinion, whatever came before
+    export(teacher, tokenizer, tmp_path / "teacher")
+    config = configuration(corpus_folder, tmp_path / "run", max_steps=30, eval_steps=30, learning_rate=0.05)
+    config |= {"tokenizer": str(tmp_path / "teacher"), "beside": str(corpus_folder), "repeat": 2}
+    config["teachers"] = {"checkpoints": [str(tmp_path / "teacher")], "trust": 1.0}
+    read = []
+    fit = training.train.fit
+    monkeypatch.setattr(training.train, "fit", lambda *args: (read.append(args), fit(*args)))
+    final = train(config)
+    assert len(read[0][2]) > read[0][5] == 320, "two times the corpus itself, then what stands beside it"
+    log = json.loads((final / "training_log.json").read_text())
+    losses = [loss for _, loss in log["train"]]  # against what the teacher thinks, whom the labels would not lead to
+    assert losses[-1] < losses[0] - 0.5
+    assert (log["teachers"], log["beside"], log["epochs"]) == (1, corpus_folder.name, 2 * log["beside_epochs"])
+
+
+def test_a_teacher_of_another_vocabulary_is_refused(corpus_folder, tmp_path):
+    theirs = TangTokenizer.build("春眠不觉晓", ["李白"])
+    model = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(theirs), embedding_size=8, hidden_size=8))
+    export(model, theirs, tmp_path / "teacher")
+    config = configuration(corpus_folder, tmp_path / "run") | {"teachers": {"checkpoints": [str(tmp_path / "teacher")]}}
+    with pytest.raises(TrainError, match="another vocabulary"):
+        train(config)
+    config["teachers"] = {"checkpoints": [], "trust": 2}
+    with pytest.raises(TrainError, match="names one or more"):
+        train(config | {"output_dir": str(tmp_path / "other")})

@@ -192,6 +192,7 @@ class Collator:
         keep_context: probability that any of the context stays.
         unknown: the share of a poem's characters, marks aside, that the model reads as ``<unk>``; the labels stay. So
             it learns how to go on from a character it does not know, as names and openings bring them.
+        own: how many rows, the first, are the corpus's own; with it each batch says of its poems whether they are.
         inside: the share of poems whose form and poet, where they stay, stand behind ``<s>`` instead of before it, as
             in ``tokenizer("<五绝>春")``, so that a text in one piece is understood too.
         max_length: characters of a poem seen in training; a longer one is cut there and has no end.
@@ -201,10 +202,18 @@ class Collator:
     PIECES = ("form", "poet", "title")
 
     def __init__(
-        self, tokenizer: TangTokenizer, keep=0.7, keep_context=0.6, max_length=384, seed=0, unknown=0.0, inside=0.0
+        self,
+        tokenizer: TangTokenizer,
+        keep=0.7,
+        keep_context=0.6,
+        max_length=384,
+        seed=0,
+        unknown=0.0,
+        inside=0.0,
+        own: int | None = None,
     ):
         self.tokenizer, self.keep, self.keep_context = tokenizer, keep, keep_context
-        self.unknown, self.inside = unknown, inside
+        self.unknown, self.inside, self.own = unknown, inside, own
         self.marks = tokenizer.convert_tokens_to_ids([COMMA, STOP])
         self.max_length, self.seed, self.epoch = max_length, seed, 0
 
@@ -226,11 +235,14 @@ class Collator:
                 unk = self.tokenizer.unk_token_id
                 text = [unk if hide and token not in self.marks else token for token, hide in zip(text, hidden)]
             inputs.append([*before, *text])
-        return {
+        batch = {
             "input_ids": pad(inputs, self.tokenizer.pad_token_id),
             "labels": pad(labels, IGNORED),
             "seed": int(rng.integers(2**63)),
         }
+        if self.own is not None:
+            batch["own"] = torch.tensor([row["row"] < self.own for row in rows])
+        return batch
 
 
 @torch.inference_mode()

@@ -11,7 +11,8 @@ folder:
     pretrain/           the same of the stage before, if the configuration has a `pretrain:` part
 
 The stage before is trained on the poems of another corpus along with those of the corpus itself. What stands under
-`pretrain:` takes the place of the configuration's own for that stage. ``initial: lstm`` begins with the weights of a
+`pretrain:` takes the place of the configuration's own for that stage. Any stage may read another corpus `beside:` its
+own, which then counts `repeat:` times, and may learn from `teachers:` (:mod:`.teachers`). ``initial: lstm`` begins with the weights of a
 checkpoint (a cell that ships, a folder, an id on the Hub); sizes that the configuration leaves out are the
 checkpoint's, and so is the vocabulary, with what the corpus needs beside it. With ``streaming: true`` the training
 poems are read as they are used, a `buffer` of them at a time.
@@ -49,6 +50,7 @@ from .export import export
 from .initial import begin_with, find
 from .loading import load_corpus, with_validation
 from .optimizer import averaged_weights
+from .teachers import Teachers
 from .trainer import LastStepCallback, PoetTrainer, StreamCallback
 from .vocabulary import build_tokenizer, enough, grown, occurring
 
@@ -87,15 +89,30 @@ def train(config: dict, resume: bool = False) -> Path:
         initial = config.get("initial")
         if changes := config.get("pretrain"):
             if not (before / "final" / "training_log.json").exists():  # the last file that is written
-                name = changes.get("corpus", config["corpus"])
-                others = _load("pretrain.corpus", name, changes.get("streaming", streaming))["train"]
-                others = known_only(_encode(f"pretrain.corpus: {name}", others, tokenizer), tokenizer)
                 stage = merged(config, changes | {"output_dir": str(before)})
                 del stage["pretrain"]
-                fit(stage, tokenizer, together(train_set, others), validation, initial)
+                key = "pretrain.beside" if "beside" in changes else "pretrain.corpus"
+                name = changes.get("beside", changes.get("corpus", config["corpus"]))
+                read, own = _along(stage, train_set, tokenizer, key, name)
+                fit(stage, tokenizer, read, validation, initial, own)
             initial = str(before / "final")
-        fit(config, tokenizer, train_set, validation, initial)
+        read, own = _along(config, train_set, tokenizer, "beside", config.get("beside"))
+        fit(config, tokenizer, read, validation, initial, own)
     return output_dir / "final"
+
+
+def _along(stage: dict, train_set, tokenizer: TangTokenizer, key: str, name: str | None):
+    """The poems that a stage reads: the corpus itself `repeat` times, then the corpus of that name beside it.
+
+    Returns them, and how many are the corpus's own (None for a stream, which has no row numbers).
+    """
+    parts = [train_set] * stage.get("repeat", 1)
+    if name:
+        others = _load(key, name, stage.get("streaming", False))["train"]
+        parts.append(known_only(_encode(f"{key}: {name}", others, tokenizer), tokenizer))
+    read = together(*parts) if len(parts) > 1 else train_set
+    held = not isinstance(read, IterableDataset)
+    return read, len(train_set) * stage.get("repeat", 1) if held else None
 
 
 @contextmanager
@@ -145,9 +162,13 @@ def fit(
     train_set: Dataset | IterableDataset,
     validation: Dataset,
     initial: str | None = None,
+    own: int | None = None,
     hooks: Hooks | None = None,
 ) -> None:
-    """One stage: from the last whole checkpoint in its folder, else the weights in `initial`, else from nothing."""
+    """One stage: from the last whole checkpoint in its folder, else the weights in `initial`, else from nothing.
+
+    The first `own` poems are of the corpus itself: what `teachers:` have to say of others counts differently.
+    """
     hooks, output_dir = hooks or Hooks(), Path(config["output_dir"])
     checkpoint = last_complete_checkpoint(output_dir, tidy=True)
     average_last, batch = config.get("average_last", 1), BATCH | config["batch"]
@@ -155,6 +176,8 @@ def fit(
     streaming = isinstance(train_set, IterableDataset)
     if streaming and config["trainer"].get("max_steps", 0) <= 0:
         raise TrainError("a stream has no known end: set max_steps under trainer")
+    if streaming and "teachers" in config:
+        raise TrainError("teachers: a stream does not tell whose a poem is: set streaming: false")
     arguments = training_arguments(
         config["trainer"],
         output_dir=str(output_dir),
@@ -197,6 +220,10 @@ def fit(
         muon_learning_rate=config.get("muon_learning_rate"),
         average=config.get("average", 0.0),
         positions=positions,
+        teachers=Teachers(**config["teachers"], tokenizer=tokenizer, device=arguments.device)
+        if "teachers" in config
+        else None,
+        own=own,
         callbacks=[LastStepCallback(), *hooks.callbacks],
     )
     if checkpoint:
@@ -269,9 +296,13 @@ def finish(trainer: PoetTrainer, config: dict, initial: str | None, facts: Calla
     if initial and (written := Path(initial, "training_log.json")).exists():
         before = json.loads(written.read_text())
         curve = follow(before, curve)
+    stage, times = config.get("pretrain", {}), config.get("repeat", 1)
     curve |= {
-        "epochs": round(state["epoch"], 2),
-        "pretrained_on": Path(config["pretrain"]["corpus"]).name if "pretrain" in config else None,
+        "epochs": round(state["epoch"] * times, 2),
+        "beside": Path(config["beside"]).name if "beside" in config else None,
+        "beside_epochs": round(state["epoch"], 2) if "beside" in config else None,
+        "teachers": len(config["teachers"]["checkpoints"]) if "teachers" in config else None,
+        "pretrained_on": Path(stage.get("beside", stage.get("corpus", config["corpus"]))).name if stage else None,
         "pretrained_epochs": before.get("epochs"),
         "kept": chosen,
         "kept_validation_loss": round(best, 4),

@@ -21,6 +21,7 @@ from .data import Collator, LengthBatchSampler, LengthBatchStream, score
 from .errors import TrainError
 from .export import SAMPLING
 from .optimizer import MuonAdamW
+from .teachers import Teachers
 
 
 class EpochCallback(TrainerCallback):
@@ -98,9 +99,12 @@ class PoetTrainer(Trainer):
         muon_learning_rate: float | None,
         average: float = 0.0,
         positions: dict[str, list] | None = None,
+        teachers: Teachers | None = None,
+        own: int | None = None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        self.teachers = teachers
         self.tokenizer, self.muon_learning_rate, self.average = tokenizer, muon_learning_rate, average
         self.averaged = nullcontext  # what evaluation happens in
         self.told = LossCallback()
@@ -116,6 +120,7 @@ class PoetTrainer(Trainer):
             seed=self.args.seed,
             unknown=batch.get("unknown", 0.0),
             inside=batch.get("inside", 0.0),
+            own=own if teachers else None,
             **batch.get("context", {}),
         )
         if isinstance(self.train_dataset, IterableDataset):
@@ -180,6 +185,9 @@ class PoetTrainer(Trainer):
         torch.manual_seed(inputs.pop("seed"))
         if position := inputs.pop("position", None):
             self.stream.positions |= position
+        if self.teachers:
+            own = inputs.pop("own")
+            inputs["target_probs"] = self.teachers.target_probs(inputs["input_ids"], inputs["labels"], own)
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def log(self, logs, *args, **kwargs):

@@ -104,11 +104,11 @@ class LinearCrossEntropy(torch.autograd.Function):
     autocast the three products are computed in its dtype, all else in float32.
     Method: Hsu et al. 2024, *Liger Kernel*, section 3.2.
 
-    hidden: (N, E), weight: (V, E), offset: (V,) added to the logits, labels: (N,) without ignored ones.
-    Returns a scalar.
+    hidden: (N, E), weight: (V, E), offset: (V,) added to the logits, labels: (N,) without ignored ones, or (N, V), a
+    distribution for each row. Returns a scalar.
     """
 
-    BLOCK = 256  # rows: 256 x 6,500 float32 logits are 6.6 MB
+    BLOCK = 256  # rows: 256 x 6,500 float32 logits are 6.6 MB; of a GPU, where launching costs, 32 times as many
 
     @staticmethod
     def forward(ctx, hidden, weight, offset, labels):
@@ -119,20 +119,24 @@ class LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight) if needed[1] else None
         hidden, weight = hidden.to(dtype), weight.to(dtype)
         loss = hidden.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(labels), LinearCrossEntropy.BLOCK):
-            rows = slice(start, start + LinearCrossEntropy.BLOCK)
+        block = LinearCrossEntropy.BLOCK * (1 if device == "cpu" else 32)
+        for start in range(0, len(labels), block):
+            rows = slice(start, start + block)
             logits = (hidden[rows] @ weight.T).float()  # (n, V)
             if offset is not None:
                 logits += offset
-            target = labels[rows, None]
-            loss -= logits.gather(1, target).sum()
+            target = labels[rows] if labels.ndim > 1 else labels[rows, None]
+            loss -= (logits * target if labels.ndim > 1 else logits.gather(1, target)).sum()
             largest = logits.amax(1, keepdim=True)
             softmax = logits.sub_(largest).exp_()  # in place, and a single pass of exp for loss and gradient
             total = softmax.sum(1, keepdim=True)
             loss += (total.log() + largest).sum()
             if needed[0] or needed[1]:
-                delta = softmax.div_(total)
-                delta.scatter_add_(1, target, delta.new_full(target.shape, -1.0))  # softmax - one-hot
+                delta = softmax.div_(total)  # less what it should be
+                if labels.ndim > 1:
+                    delta -= target
+                else:
+                    delta.scatter_add_(1, target, delta.new_full(target.shape, -1.0))
                 delta = delta.to(dtype)
                 if needed[0]:
                     grad_hidden[rows] = delta @ weight
@@ -536,6 +540,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         return_logits: bool = True,
         num_items_in_batch: torch.Tensor | int | None = None,
         cache_params: Cache | None = None,
+        target_probs: torch.FloatTensor | None = None,
         **kwargs,
     ) -> TangRNNCausalLMOutput | tuple:
         """
@@ -545,6 +550,7 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
             logits_to_keep: how many of the last positions to compute logits for (0: all), or which.
             return_logits: False to have the loss alone, without ever holding the logits of a whole batch.
             num_items_in_batch: what to divide the summed loss by (default: the number of labels counted).
+            target_probs: (N, V), for each of the N labels that count, row after row, a distribution in its place.
             The others as in [`TangRNNModel.forward`].
         """
         return_dict = return_dict if return_dict is not None else self.config.return_dict
@@ -567,13 +573,14 @@ class TangRNNForCausalLM(TangRNNPreTrainedModel, GenerationMixin):
         if labels is not None or shift_labels is not None:
             target = (labels[:, 1:] if shift_labels is None else shift_labels).to(hidden.device)
             counted = target.ne(-100)
+            wanted = target[counted] if target_probs is None else target_probs
             steps = slice(target.shape[1])  # after the last step of a row there is nothing to predict
             if return_logits or not is_plain(self.lm_head, nn.Linear):
                 scores = logits if return_logits else self.lm_head(hidden)
-                total = F.cross_entropy(scores[:, steps][counted].float(), target[counted], reduction="sum")
+                total = F.cross_entropy(scores[:, steps][counted].float(), wanted, reduction="sum")
             else:
-                weight, offset, wanted = self.lm_head.weight, None, target[counted]
-                if self.training and 0 < self.config.output_samples < len(weight):
+                weight, offset = self.lm_head.weight, None
+                if self.training and target_probs is None and 0 < self.config.output_samples < len(weight):
                     classes, offset, wanted = sampled_classes(wanted, len(weight), self.config.output_samples)
                     weight = weight[classes]
                 total = LinearCrossEntropy.apply(hidden[:, steps][counted], weight, offset, wanted)
