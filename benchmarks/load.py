@@ -29,8 +29,6 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tang_rnn import TangPoet
-
 APP = Path(__file__).resolve().parent.parent / "demo" / "app.py"
 OPENINGS = ("春", "月", "山", "秋")
 SEEDS = 8  # so that poems come again and can be compared
@@ -151,6 +149,8 @@ def figures(url: str, number: int, seconds: float, poems: dict[str, str]) -> dic
 
 def library(seconds: float, batch: int = 64) -> float:
     """Poems a second by ``TangPoet.write`` in batches, of the kinds that the users ask for in like parts."""
+    from tang_rnn import TangPoet  # clients need none, and are to cost little
+
     poet, draw, written, begin = TangPoet.from_pretrained("lstm"), random.Random(0), 0, None
     while begin is None or time.perf_counter() < begin + seconds:
         for form in ("五绝", "七绝"):

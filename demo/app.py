@@ -49,7 +49,7 @@ from page_endpoint import (  # noqa: E402
 from page_guard import Guard, headed  # noqa: E402
 from page_hand import alternatives, answer, appraise, next_lines, revise, suggest  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
-from page_turns import take_turns  # noqa: E402
+from page_turns import CALLER, take_turns  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 import tang_rnn  # noqa: E402
@@ -66,14 +66,14 @@ from tang_rnn.writing.together import Together  # noqa: E402
 
 LONGEST_ACROSTIC = 16
 WAITING = 80  # calls in the queue before newcomers are told to come back: some ten seconds on two cores
-TOGETHER = 64  # poems that are written or wait for the batch that is being written
+TOGETHER = 64  # poems that are written or wait for their writer's turn
 AT_ONCE = 2  # other calls that compute, of all endpoints together
 
 
 @cache
-def together(cell: str) -> Together:
-    """The same poet for all who ask at once."""
-    return Together(poet_of(cell))
+def together() -> Together:
+    """The same writers for all who ask at once."""
+    return Together()
 
 
 @endpoint(OPENING, CELL, *HOW, *ASKED)
@@ -82,12 +82,12 @@ async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
     regulated verse it streams: values, or progress, with the text so far. The last value is the whole poem with its
     form, seed, log probability, tonal pattern and rhyme group. The same arguments and seed give the same poem.
     """
-    loop, texts = asyncio.get_running_loop(), asyncio.Queue()
+    loop, texts, caller = asyncio.get_running_loop(), asyncio.Queue(), CALLER.get()
 
     def tell(text: str | None) -> None:
         loop.call_soon_threadsafe(texts.put_nowait, text)
 
-    call = await asyncio.to_thread(lambda: together(cell).ask(opening, tell, **options_of(**how)))
+    call = await asyncio.to_thread(lambda: together().ask(poet_of(cell), opening, tell, caller, **options_of(**how)))
     call.add_done_callback(lambda _: tell(None))
     try:
         while (text := await texts.get()) is not None:
@@ -137,7 +137,8 @@ def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dic
         raise Fault("nothing_to_hide")
     form, num_lines = form_of_lines(len(hidden), line_length)
     options = options_of(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
-    return told(together(cell).ask("", **options).result(), cell) | {"phrase": hidden, "tail": tail}
+    poem = together().ask(poet_of(cell), "", None, CALLER.get(), **options).result()
+    return told(poem, cell) | {"phrase": hidden, "tail": tail}
 
 
 @endpoint(

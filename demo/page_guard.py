@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,6 +64,24 @@ HEADERS = {
 }
 
 
+#: For whom the code that asks is being run.
+CALLER: ContextVar[str] = ContextVar("caller", default="")
+
+
+def named(client: Sequence | None) -> str:
+    """Who calls: an address, as uvicorn has it, behind a proxy that is trusted (FORWARDED_ALLOW_IPS, uvicorn's own
+    setting) the one it forwards; of IPv6 the network, since who has an address there has 2^64.
+
+    Args:
+        client: ASGI's, host and port, if it is known.
+    """
+    host = client[0] if client else ""
+    with suppress(ValueError):  # a name of a test's, or a socket of this machine
+        if isinstance(address := ip_address(host), IPv6Address):
+            return str(address.ipv4_mapped or f"{IPv6Address(int(address) >> 64 << 64)}/64")
+    return host
+
+
 def is_own(headers: Headers) -> bool:
     """Whether a request is a program's or of a page of this host, not of another site's in somebody's browser.
 
@@ -105,7 +126,8 @@ class Guard:
             return await _answer(403, "calls come from this page or from programs, not from other sites")(
                 scope, receive, send
             )
-        caller = scope["client"][0] if scope.get("client") else ""
+        caller = named(scope.get("client"))
+        CALLER.set(caller)
         counted = [(caller, OPENED), *([(f"{caller} writes", WRITING)] if COSTLY.fullmatch(path) else [])]
         if any(self.opened[name] >= most for name, most in counted):
             return await _answer(429, "too many requests at once: wait for an answer")(scope, receive, send)

@@ -22,11 +22,11 @@ from .checkpoint import LARGEST_FILES, check_origin, load, load_model, own_lines
 from .faults import Fault, PoetError, RuleConflict, first_line, text_of
 from .hand import Hand
 from .recurrence import Recurrence
-from .rules import Plan, Rules, VerseConstraint, Vocabulary, placed, placements
+from .rules import Plan, Rules, VerseConstraint, Vocabulary, placed
 from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocabulary
 from .verse import classify, get_book, split_lines
 from .verse.quotations import LineIndex
-from .writing.particles import ROWS, Particles
+from .writing.batch import Batch
 from .writing.poem import Poem
 from .writing.ranking import rank
 from .writing.reading import Reader, Request
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 CELLS = tuple(cells.CELLS)
 PRETRAINED = Path(__file__).parent / "pretrained"
 WRITING = tuple(name for name in OPTIONS if name != "opening")
-PLACEMENTS = 4  # of the words that must occur, tried for a poem
 FIRST = Option("first", int, 0, "number of the first poem that is given", least=0)
 SKIP = Option("skip", int, 0, "characters at the beginning that are taken as given", least=0)
 STREAMING = tuple(name for name in WRITING if name not in ("count", "candidates"))
@@ -247,33 +246,11 @@ class TangPoet(Hand):
         if sampling.num_beams > 1:
             rows = beam_search(self.model, self.constraint(requests), self.prompts(requests), sampling)
             return [self._scored(request, tokens) for request, tokens in zip(requests, rows)]
-        ahead = [self.fixes_ahead(request) for request in requests]
-        plain = [request for request, fixed in zip(requests, ahead) if not fixed]
-        found = iter(self.search(plain, sampling, candidates).finish() if plain else ())
-        return [
-            self.best(self.write_through(request, sampling, candidates))
-            if fixed
-            else self.best([self.poem(request, *row) for row in next(found)])
-            for request, fixed in zip(requests, ahead)
-        ]
+        return Batch(self, requests, sampling, candidates).finish()
 
     def fixes_ahead(self, request: Request) -> bool:
         """Whether characters are fixed beyond the poem's beginning."""
         return max(self.plan(request).fixed, default=-1) >= len(request.beginning)
-
-    def write_through(self, request: Request, sampling: Sampling, candidates: int) -> list[Poem]:
-        """Candidates for a poem in which characters are fixed ahead; see :class:`Particles`."""
-        ways = [request.rules]
-        if request.rules.include:
-            ways = placements(request.rules, self.reader.vocabulary_by(request.book), PLACEMENTS, request.seed)
-        poems = []
-        for rules in ways:
-            this = replace(request, rules=rules)
-            (prompt,), constraint = self.prompts([this]), self.constraint([this])
-            rows = ROWS // len(ways) if len(ways) > 1 else ROWS
-            search = Particles(self.recurrence, constraint, prompt, request.seed, sampling, candidates, rows)
-            poems += [replace(self.poem(this, *row), rules=request.rules) for row in search.finish()]
-        return poems
 
     def constraint(self, requests: Sequence[Request]) -> VerseConstraint:
         """What holds a row for each request to its rules; all by one rhyme book."""
@@ -376,7 +353,7 @@ class PoemStream:
         for slot, token in enumerate(search, len(beginning)):
             if int(token) != end:
                 yield plan.character(slot, int(token))
-        self.poem = self._poet.poem(self._request, *search.rows[0])
+        self.poem = self._poet.poem(self._request, *search.found(0)[0])
 
 
 def _opening_of(text: object) -> str:

@@ -270,7 +270,7 @@ def test_who_goes_away_frees_the_place(monkeypatch, url):
     app = load_app()
     monkeypatch.setattr(app, "TOGETHER", 1)
     blocks = app.build()
-    gate, begun = _held(monkeypatch, app, "together")
+    gate, begun = _held(monkeypatch, app, "poet_of")
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
         target = f"{blocks.local_url}gradio_api/call/write"

@@ -1,10 +1,12 @@
 """Poems written side by side for several callers are each caller's own."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from tang_rnn import PoetError, TangPoet
+from tang_rnn.writing import together
 from tang_rnn.writing.together import Together
 
 ASKED = [
@@ -27,23 +29,29 @@ class Held:
 
     def __init__(self, poet, monkeypatch):
         self.begun, self.go, self.batches = threading.Event(), threading.Event(), []
-        write_all = poet.write_all
+        search = poet.search
 
         def held(requests, *rest):
             self.batches.append(len(requests))
             self.begun.set()
             assert self.go.wait(60)
-            return write_all(requests, *rest)
+            return search(requests, *rest)
 
-        monkeypatch.setattr(poet, "write_all", held)
+        monkeypatch.setattr(poet, "search", held)
+
+
+def asking(poet, **settings):
+    """The function that asks a poet's only writer."""
+    shared = Together(writers=1, **settings)
+    return lambda opening, tell=None, caller="", **options: shared.ask(poet, opening, tell, caller, **options)
 
 
 def test_each_gets_the_poem_of_his_seed(poet, monkeypatch):
     expected = [poet.write(opening, seed=seed, **how).text for opening, how in ASKED for seed in (1, 2)]
-    held, together = Held(poet, monkeypatch), Together(poet)
-    first = together.ask("云", form="五绝", seed=0)
+    held, ask = Held(poet, monkeypatch), asking(poet)
+    first = ask("云", form="五绝", seed=0)
     assert held.begun.wait(60)
-    calls = [together.ask(opening, seed=seed, **how) for opening, how in ASKED for seed in (1, 2)]
+    calls = [ask(opening, seed=seed, **how) for opening, how in ASKED for seed in (1, 2)]
     held.go.set()
     assert [call.result(60).text for call in calls] == expected and first.result(60).text.startswith("云")
     # The two of 七绝 and the two without a form; four of 平水韵; two of another book, two of another temperature.
@@ -51,10 +59,10 @@ def test_each_gets_the_poem_of_his_seed(poet, monkeypatch):
 
 
 def test_a_batch_has_room_for_so_many_rows(poet, monkeypatch):
-    held, together = Held(poet, monkeypatch), Together(poet, rows=40)
-    calls = [together.ask("云", form="五绝", regulated=True, seed=0)]
+    held, ask = Held(poet, monkeypatch), asking(poet, rows=40)
+    calls = [ask("云", form="五绝", regulated=True, seed=0)]
     assert held.begun.wait(60)
-    calls += [together.ask("云", form="五绝", regulated=True, seed=seed) for seed in range(5)]
+    calls += [ask("云", form="五绝", regulated=True, seed=seed) for seed in range(5)]
     held.go.set()
     texts = [call.result(60).text for call in calls]
     assert texts[0] == texts[1] and len(set(texts)) == 5 and held.batches == [1, 2, 2, 1]
@@ -62,34 +70,121 @@ def test_a_batch_has_room_for_so_many_rows(poet, monkeypatch):
 
 def test_lines_are_told_as_they_come(poet):
     told = []
-    poem = Together(poet).ask("春", told.append, form="五绝", seed=7).result(60)
+    poem = asking(poet)("春", told.append, form="五绝", seed=7).result(60)
     assert poem.text == poet.write("春", form="五绝", seed=7).text
     assert told == [poem.text[:end] for end in (6, 12, 18, 24)]
 
 
 def test_who_has_left_is_not_written_for(poet, monkeypatch):
-    held, together = Held(poet, monkeypatch), Together(poet)
-    first = together.ask("云", form="五绝", seed=0)
+    held, ask = Held(poet, monkeypatch), asking(poet)
+    first = ask("云", form="五绝", seed=0)
     assert held.begun.wait(60)
-    left, stays = (together.ask("云", form="五绝", seed=seed) for seed in (1, 2))
+    left, stays = (ask("云", form="五绝", seed=seed) for seed in (1, 2))
     assert left.cancel()
     held.go.set()
     assert first.result(60) and stays.result(60) and held.batches == [1, 1]
 
 
 def test_what_cannot_be_is_said_at_once_and_what_goes_wrong_is_his_alone_for_whom_it_does(poet, monkeypatch):
-    together = Together(poet)
+    ask = asking(poet)
     with pytest.raises(PoetError, match="x"):
-        together.ask("春x", form="五绝")
+        ask("春x", form="五绝")
     search = poet.search
     monkeypatch.setattr(
         poet, "search", lambda asked, *how: [1 / (each.seed - 1) for each in asked] and search(asked, *how)
     )
     held = Held(poet, monkeypatch)
-    calls = [together.ask("云", form="五绝", seed=0)]
+    calls = [ask("云", form="五绝", seed=0)]
     assert held.begun.wait(60)
-    calls += [together.ask("云", form="五绝", seed=seed) for seed in (1, 2)]
+    calls += [ask("云", form="五绝", seed=seed) for seed in (1, 2)]
     held.go.set()
     assert isinstance(calls[1].exception(60), ZeroDivisionError)
     assert calls[0].result(60) and calls[2].result(60)
-    assert together.ask("云", form="五绝", seed=2).result(60) == calls[2].result()
+    assert ask("云", form="五绝", seed=2).result(60) == calls[2].result()
+
+
+class Steps:
+    """Lets a poet's batches write only as many characters as it is told to; knows of which seed each was."""
+
+    def __init__(self, poet, monkeypatch):
+        self.written, self.room, self.waits = [], threading.Semaphore(0), threading.Event()
+        search = poet.search
+
+        def counted(requests, *rest):
+            found = search(requests, *rest)
+            each_step = type(found).__iter__
+
+            class Counted(type(found)):
+                def __iter__(this):
+                    for tokens in each_step(this):
+                        self.written.append({request.seed for request in requests})
+                        self.waits.set()
+                        assert self.room.acquire(timeout=60)
+                        self.waits.clear()
+                        yield tokens
+
+            found.__class__ = Counted
+            return found
+
+        monkeypatch.setattr(poet, "search", counted)
+
+    def go_on(self) -> None:
+        self.room.release(10**6)
+
+
+def test_who_has_had_less_is_written_for_at_once(poet, monkeypatch):
+    """A batch is laid aside in the middle for another caller's poem, and then written on to the same end."""
+    expected = [poet.write("云", form="七律", seed=1).text, poet.write("云", form="五绝", seed=2).text]
+    monkeypatch.setattr(together, "SLACK", 0.0)
+    steps, ask = Steps(poet, monkeypatch), asking(poet)
+    long = ask("云", caller="one", form="七律", seed=1)
+    steps.room.release(9)
+    while len(steps.written) < 10:
+        assert steps.waits.wait(60)
+    short = ask("云", caller="another", form="五绝", seed=2)
+    steps.go_on()
+    assert [long.result(60).text, short.result(60).text] == expected
+    order = [seed for batch in steps.written for seed in batch]
+    assert order.index(2) == 10 and order[-1] == 1, "begun within a step, and over before"
+
+
+def test_a_flood_takes_what_others_leave(poet, monkeypatch):
+    """Of calls that wait, those of who has had less come first, and of each caller one before any has two."""
+    steps, ask = Steps(poet, monkeypatch), asking(poet, rows=3)
+    first = ask("云", caller="flood", form="五绝", seed=0)
+    assert steps.waits.wait(60)
+    calls = [ask("云", caller="flood", form="五绝", seed=seed) for seed in (1, 2, 3)]
+    calls += [ask("云", caller="visitor", form="五绝", seed=4)]
+    steps.go_on()
+    assert all(call.result(60) for call in (first, *calls))
+    batches = [batch for place, batch in enumerate(steps.written) if batch not in steps.written[:place]]
+    assert batches[:2] == [{0}, {1, 2, 4}]
+    monkeypatch.setattr(together, "SLACK", 0.0)
+    steps.written.clear()
+    calls = [ask("云", caller="flood", form="五绝", seed=5), ask("云", caller="newcomer", form="五绝", seed=6)]
+    assert all(call.result(60) for call in calls)
+    assert steps.written.index({6}) < 2
+
+
+def test_who_leaves_in_the_middle_is_not_written_on_for(poet, monkeypatch):
+    expected = poet.write("云", form="七律", seed=3).text
+    steps, ask = Steps(poet, monkeypatch), asking(poet)
+    alone = ask("云", form="七律", seed=1)
+    assert steps.waits.wait(60)
+    left, stays = (ask("云", form="七律", seed=seed) for seed in (2, 3))
+    assert alone.cancel()
+    steps.room.release(1)
+    while {2, 3} not in steps.written:
+        assert steps.waits.wait(60)
+    assert left.cancel()
+    steps.go_on()
+    assert stays.result(60).text == expected
+    assert steps.written.count({1}) == 1 and len(steps.written) < 70
+
+
+def test_what_callers_have_had_is_forgotten():
+    shares, call = together.Shares(), SimpleNamespace(caller="one")
+    shares.add([call, call], 2.0, 0.0)
+    assert shares.of("one", 0.0) == 2 and shares.of("one", together.MEMORY) < 1 and shares.of("another", 0.0) == 0
+    shares.forget(100.0)
+    assert not shares._had

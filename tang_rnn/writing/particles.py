@@ -10,7 +10,7 @@ Shapes in the comments: B rows, V vocab_size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +86,7 @@ def gather(weight: torch.Tensor, count: int, uniform: torch.Tensor) -> torch.Ten
 
 
 class Particles:
-    """One poem being written through what is fixed in it.
+    """One poem being written through what is fixed in it; iterating goes a step at a time.
 
     Args:
         recurrence: the network.
@@ -116,10 +116,15 @@ class Particles:
     def _uniform(self, count: int) -> torch.Tensor:
         return torch.rand(count, generator=self.generator).to(self.recurrence.device)
 
-    @torch.inference_mode()
     def finish(self) -> list[tuple[list[int], float, float]]:
         """Writes to the end; `candidates` rows: the tokens without the end, the logarithm of their probability and the
         end's under the network, rules not, and their strain, as :class:`.search.Search` gives them."""
+        for _ in self:
+            pass
+        return self.found
+
+    @torch.inference_mode()
+    def __iter__(self) -> Iterator[None]:
         recurrence, constraint, end = self.recurrence, self.constraint, self.constraint.vocabulary.end
         inputs = pad([self.prompt], recurrence.config.pad_token_id, recurrence.device)
         ids = inputs["input_ids"]
@@ -128,7 +133,7 @@ class Particles:
         (plan,), first = constraint.plans, int(rows.progress.position)
         march = March(plan, first, self.run_up)
         rows = rows.select(none.long().repeat(self.rows if march.gathering else self.candidates))
-        done = []
+        self.found = done = []
         for slot in range(first, first + constraint.num_slots + 1):
             uniform = self._uniform(len(rows))
             if slot in march.branching:
@@ -157,7 +162,7 @@ class Particles:
                     break
                 rows, token = rows.select(left), token[left]
             rows.state, rows.progress = recurrence.step(token, rows.state), constraint.advance(rows.progress, token)
-        return done
+            yield
 
 
 def effective(weight: torch.Tensor) -> float:

@@ -91,9 +91,7 @@ class Search:
             have written one, the best are gone on with, several ways each, and the others given up.
 
     Attributes:
-        rows: once it is finished, of each row the tokens without the end, the logarithm of their probability and the
-            end's under the network, rules and unknown tokens not, and their strain: the nats by which characters were
-            less likely than e^-STRAINED; the candidates of one poem side by side.
+        ended: numbers of the poems whose last row has ended with the last step.
     """
 
     def __init__(
@@ -109,7 +107,8 @@ class Search:
         self.rank = rank
         self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
         self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
-        self.rows: list[tuple[list[int], float, float]] = []
+        self.ended: list[int] = []
+        self._dropped: set[int] = set()
 
     @torch.inference_mode()
     def __iter__(self) -> Iterator[torch.Tensor]:
@@ -121,6 +120,7 @@ class Search:
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
         log_probs, strains = torch.zeros(2, len(noise), device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
+        self._found = written, log_probs, strains
         # What is asked is read once for all candidates.
         rows = torch.arange(len(noise), device=ids.device)
         state, progress = recurrence.read_all(**inputs), constraint.read(ids)
@@ -132,10 +132,16 @@ class Search:
             log_probs[rows] += log_prob
             strains[rows] += (-log_prob - STRAINED).clamp(min=0)
             written[rows, step] = token
-            yield token
             going_on = token.ne(end)
-            if not bool(going_on.all()):  # the others leave the batch
-                left = going_on.nonzero()[:, 0]
+            if self._dropped:
+                going_on &= ~torch.isin(rows // self.candidates, torch.tensor([*self._dropped], device=rows.device))
+            left = None if bool(going_on.all()) else going_on.nonzero()[:, 0]
+            if left is not None:
+                poems = [set((each // self.candidates).tolist()) for each in (rows, rows[left])]
+                self.ended = sorted(poems[0] - poems[1])
+            yield token
+            self.ended = []
+            if left is not None:  # the others leave the batch
                 if not len(left):
                     break
                 state, progress = select(state, left), progress.select(left)
@@ -147,8 +153,6 @@ class Search:
                 state, progress, ids = select(state, parents), progress.select(parents), ids[parents]
                 for tensor in (written, log_probs, strains):
                     tensor[rows] = tensor[rows[parents]]
-        found = zip(written.tolist(), log_probs.tolist(), strains.tolist())
-        self.rows = [(row[: row.index(end)], log_prob, strain) for row, log_prob, strain in found]
 
     def _parents(
         self,
@@ -181,11 +185,23 @@ class Search:
             parents[place] = place[torch.tensor([best[number % SURVIVORS] for number in range(candidates)])]
         return parents
 
+    def found(self, number: int) -> list[tuple[list[int], float, float]]:
+        """The candidates for a poem that has ended: of each the tokens without the end, the logarithm of their
+        probability and the end's under the network, rules and unknown tokens not, and their strain: the nats by which
+        characters were less likely than e^-STRAINED."""
+        end, rows = self.constraint.vocabulary.end, slice(number * self.candidates, (number + 1) * self.candidates)
+        found = zip(*(each[rows].tolist() for each in self._found))
+        return [(row[: row.index(end)], log_prob, strain) for row, log_prob, strain in found]
+
+    def drop(self, number: int) -> None:
+        """Writes on without a poem."""
+        self._dropped.add(number)
+
     def finish(self) -> list[list[tuple[list[int], float, float]]]:
-        """Writes to the end; for each poem its candidates, as in `rows`."""
+        """Writes to the end; for each poem its candidates, as in :meth:`found`."""
         for _ in self:
             pass
-        return [self.rows[first : first + self.candidates] for first in range(0, len(self.rows), self.candidates)]
+        return [self.found(number) for number in range(len(self.seeds))]
 
 
 @torch.inference_mode()

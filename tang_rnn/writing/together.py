@@ -1,18 +1,27 @@
-"""Poems that several callers ask for at once, written side by side.
+"""Poems that several callers ask for at once, written side by side, in turns that are fair.
 
-A step costs little more for many rows than for few. So one writer takes all that wait and writes them in one batch,
-each by its own rules; who asks meanwhile comes into the next. Nobody waits for a batch to fill, and since rows draw the
-same whatever stands beside them, everybody gets the poem of his seed.
+A step costs little more for many rows than for few. So what waits is written in one batch, each poem by its own rules;
+who asks meanwhile comes into the next. Nobody waits for a batch to fill, and since rows draw the same whatever stands
+beside them, everybody gets the poem of his seed.
+
+Between any two steps a batch can be laid aside for another. Whose turn it is goes by what callers have had: the time
+that their poems took of late. Those who have had the least are written for (foreground-background scheduling, Kleinrock
+1976), so that he who asks without end gets what the others leave, and who asks now and then hardly waits for him.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
+from .batch import Batch
 from .poem import Poem
 from .reading import Request
 from .sampling import Sampling
@@ -24,111 +33,193 @@ if TYPE_CHECKING:
 #: Is told the text so far, whenever a line of it is over.
 Tell = Callable[[str], None]
 
+MEMORY = 10.0  # seconds after which what a caller has had counts e times less
+SLACK = 0.3  # seconds by which callers may have had more than another and yet be written for with him: some poems' time
+PATIENCE = 30.0  # times what a poem takes that it may wait: of calls that wait, short ones come before long ones
+STEP, ROW = 0.002, 0.0002  # seconds that a character takes, about, and one more of each further row
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A poem that is asked for, and where it will be."""
+    """A poem that is asked for, and where it will be.
 
+    Attributes:
+        due: when it is to be begun; of those that wait the one that is due first is next.
+    """
+
+    poet: TangPoet
     request: Request
     sampling: Sampling
     candidates: int
     fixed_ahead: bool
     poem: Future[Poem]
     tell: Tell | None
+    caller: str
+    due: float
 
     @property
     def kind(self) -> tuple:
         """What calls of one batch have in common."""
-        return self.sampling, self.candidates, self.fixed_ahead, self.request.book.name
+        return self.poet, self.sampling, self.candidates, self.fixed_ahead, self.request.book.name
+
+
+class Writing:
+    """Calls that are being written in one batch."""
+
+    def __init__(self, calls: list[Call]):
+        self.calls = dict(enumerate(calls))  # those that are not over
+        self._batch: Batch | None = None
+
+    def _begin(self) -> None:
+        first, *_ = calls = self.calls.values()
+        tell = self._told if any(call.tell for call in calls) else None
+        requests = [call.request for call in calls]
+        self._batch = Batch(first.poet, requests, first.sampling, first.candidates, tell)
+        self._steps = iter(self._batch)
+
+    def _told(self, number: int, text: str) -> None:
+        call = self.calls.get(number)
+        if call and call.tell:
+            call.tell(text)
+
+    @property
+    def callers(self) -> set[str]:
+        return {call.caller for call in self.calls.values()}
+
+    def step(self) -> None:
+        """Writes one character of each; after the last no call is left."""
+        if self._batch is None:
+            self._begin()
+        for number in [number for number, call in self.calls.items() if call.poem.cancelled()]:
+            del self.calls[number]
+            self._batch.drop(number)
+        if not self.calls:
+            return
+        for number, poem in next(self._steps).items():
+            call = self.calls.pop(number)
+            if call.poem.set_running_or_notify_cancel():
+                call.poem.set_result(poem)
+
+
+class Shares:
+    """How much time each caller has had of late, in seconds."""
+
+    def __init__(self):
+        self._had: dict[str, tuple[float, float]] = {}  # and when that was counted
+
+    def of(self, caller: str, now: float) -> float:
+        had, then = self._had.get(caller, (0.0, now))
+        return had * math.exp((then - now) / MEMORY)
+
+    def add(self, calls: Iterable[Call], seconds: float, now: float) -> None:
+        """Time that calls took side by side."""
+        calls = list(calls)
+        for call in calls:
+            self._had[call.caller] = self.of(call.caller, now) + seconds / len(calls), now
+
+    def forget(self, now: float) -> None:
+        """Those who have had next to nothing."""
+        self._had = {caller: self._had[caller] for caller in self._had if self.of(caller, now) > 0.001}
 
 
 class Together:
-    """A poet for many callers, from any thread.
+    """Poets' time, shared by many callers from any thread.
 
     Args:
-        poet: who writes.
         rows: candidates written at once.
+        writers: threads that write, each a batch; they leave the other processors to what surrounds writing.
     """
 
-    def __init__(self, poet: TangPoet, rows: int = LARGEST_BATCH):
-        self.poet, self.rows = poet, rows
+    def __init__(self, rows: int = LARGEST_BATCH, writers: int = max(1, (os.cpu_count() or 1) // 2)):
+        self.rows, self.writers = rows, writers
         self._waiting: list[Call] = []
+        self._laid_aside: list[Writing] = []  # batches that are begun and not in a writer's hand
+        self._shares = Shares()
         self._changed = Condition()
-        self._writer: Thread | None = None
+        self._threads: list[Thread] = []
 
-    def ask(self, opening: str = "", tell: Tell | None = None, **options) -> Future[Poem]:
-        """The poem that :meth:`TangPoet.write` gives for these, once it is written; a future that is cancelled before
-        its batch begins is not written.
+    def ask(
+        self, poet: TangPoet, opening: str = "", tell: Tell | None = None, caller: str = "", /, **options
+    ) -> Future[Poem]:
+        """The poem that :meth:`TangPoet.write` gives for these, once it is written; a future that is cancelled is not
+        written on.
 
         Args:
-            tell: called from the writer's thread. The best of several candidates is told with its end only.
+            tell: called from a writer's thread. The best of several candidates is told with its end only.
+            caller: who asks: what one has taken of late is held against his next call.
 
         Raises:
             PoetError, RuleConflict: as there, at once.
         """
-        request, sampling, candidates = self.poet.asked(opening, options)
-        call = Call(request, sampling, candidates, self.poet.fixes_ahead(request), Future(), tell)
+        request, sampling, candidates = poet.asked(opening, options)
+        seconds = len(poet.plan(request).kinds) * (STEP + candidates * ROW)
+        due, ahead = time.monotonic() + PATIENCE * seconds, poet.fixes_ahead(request)
+        call = Call(poet, request, sampling, candidates, ahead, Future(), tell, caller, due)
         with self._changed:
             self._waiting.append(call)
-            if self._writer is None:  # begun when it is needed, so that to have one costs nothing
-                self._writer = Thread(target=self._write_on, name=f"{self.poet.cell} writes", daemon=True)
-                self._writer.start()
+            if len(self._threads) < self.writers:  # begun when they are needed, so that to have one costs nothing
+                name = f"writes {len(self._threads)}"
+                self._threads.append(Thread(target=self._write_on, name=name, daemon=True))
+                self._threads[-1].start()
             self._changed.notify()
         return call.poem
 
     def _write_on(self) -> None:
         while True:
-            self._serve(self._next())
+            writing = self._next()
+            calls, begin = [*writing.calls.values()], time.thread_time()
+            try:
+                writing.step()
+                again = [writing] if writing.calls else []
+            except BaseException as error:
+                again = self._broken(writing, error)
+            with self._changed:
+                self._shares.add(calls, time.thread_time() - begin, time.monotonic())
+                self._laid_aside += again
+                self._changed.notify()
 
-    def _serve(self, calls: list[Call]) -> None:
-        try:
-            self._write(calls)
-        except BaseException as error:
-            if len(calls) == 1:
-                calls[0].poem.set_exception(error)
-                return
-            for call in calls:  # whosever fault it is, the others get their poems
-                self._serve([call])
+    @staticmethod
+    def _broken(writing: Writing, error: BaseException) -> list[Writing]:
+        """What becomes of a batch in which something went wrong: whosever fault it is, the others get their poems."""
+        calls = [*writing.calls.values()]
+        if len(calls) > 1:
+            return [Writing([call]) for call in calls]
+        for call in calls:
+            if call.poem.set_running_or_notify_cancel():
+                call.poem.set_exception(error)
+        return []
 
-    def _next(self) -> list[Call]:
-        """The next batch: of those that wait the first, and all of its kind that there is room for."""
+    def _next(self) -> Writing:
+        """The batch that is written on now: of callers who have had the least, one that is begun, else a new one."""
         with self._changed:
             while True:
-                self._changed.wait_for(lambda: self._waiting)
-                first = self._waiting[0]
-                kind = [call for call in self._waiting if call.kind == first.kind]
-                taken = kind[: max(1, self.rows // first.candidates)]
-                self._waiting = [call for call in self._waiting if call not in taken]
-                if running := [call for call in taken if call.poem.set_running_or_notify_cancel()]:
-                    return running
+                self._waiting = [call for call in self._waiting if not call.poem.cancelled()]
+                if self._waiting or self._laid_aside:
+                    break
+                self._changed.wait()
+            now = time.monotonic()
+            callers = {call.caller for call in self._waiting}.union(*(each.callers for each in self._laid_aside))
+            had = {caller: self._shares.of(caller, now) for caller in callers}
+            most = min(had.values()) + SLACK
+            begun = {place: min(map(had.get, each.callers)) for place, each in enumerate(self._laid_aside)}
+            place = min(begun, key=begun.get, default=None)
+            if place is not None and begun[place] <= most:
+                return self._laid_aside.pop(place)
+            self._shares.forget(now)
+            return Writing(self._batch([call for call in self._waiting if had[call.caller] <= most]))
 
-    def _write(self, calls: list[Call]) -> None:
-        first = calls[0]
-        if first.candidates == 1 and not first.fixed_ahead and any(call.tell for call in calls):
-            poems = self._telling(calls)
-        else:
-            poems = self.poet.write_all([call.request for call in calls], first.sampling, first.candidates)
-        for call, poem in zip(calls, poems):
-            call.poem.set_result(poem)
-
-    def _telling(self, calls: list[Call]) -> list[Poem]:
-        """Writes, and tells each caller the text so far with every line's end."""
-        requests, vocabulary = [call.request for call in calls], self.poet.vocabulary
-        search = self.poet.search(requests, calls[0].sampling)
-        plans = [self.poet.plan(call.request) for call in calls]
-        texts = [call.request.beginning for call in calls]
-        writing = list(range(len(calls)))
-        for tokens in search:
-            going_on = []
-            for number, token in zip(writing, tokens.tolist()):
-                if token == vocabulary.end:
-                    continue
-                going_on.append(number)
-                texts[number] += plans[number].character(len(texts[number]), token)
-                if token in (vocabulary.comma, vocabulary.stop) and calls[number].tell:
-                    calls[number].tell(texts[number])
-            writing = going_on
-        return [self.poet.poem(request, *row) for request, row in zip(requests, search.rows)]
+    def _batch(self, waiting: list[Call]) -> list[Call]:
+        """Of these calls the first, and all of its kind that there is room for; of a caller one before any has two."""
+        waiting, turns, calls = sorted(waiting, key=lambda call: call.due), [], Counter()
+        for call in waiting:
+            turns.append(calls[call.caller])
+            calls[call.caller] += 1
+        in_turn = [waiting[place] for place in sorted(range(len(waiting)), key=turns.__getitem__)]
+        first = in_turn[0]
+        room = 1 if first.fixed_ahead else max(1, self.rows // first.candidates)
+        taken = [call for call in in_turn if call.kind == first.kind][:room]
+        self._waiting = [call for call in self._waiting if call not in taken]
+        return taken
 
 
 __all__ = ["Together"]

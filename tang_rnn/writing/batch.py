@@ -1,0 +1,127 @@
+"""Poems that are written side by side, a step at a time, each to be had as soon as it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..rules import placements
+from .particles import ROWS, Particles
+from .poem import Poem
+from .reading import Request
+from .sampling import Sampling
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..poet import TangPoet
+
+PLACEMENTS = 4  # of the words that must occur, tried for a poem
+
+#: Is told the number of a poem and its text so far, whenever a line of it is over.
+Tell = Callable[[int, str], None]
+
+
+class Batch:
+    """Poems being written; iterating gives after each step those that it has ended, by the number of their request.
+
+    Those in which characters are fixed ahead come first, one after another; all others are written side by side.
+
+    Args:
+        poet: who writes them.
+        requests: what is asked for, all by one rhyme book.
+        sampling: how the next character is drawn.
+        candidates: of so many each poem is the best.
+        tell: hears the lines. The best of several candidates, and a poem with characters fixed ahead, are not told.
+    """
+
+    def __init__(
+        self,
+        poet: TangPoet,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        candidates: int,
+        tell: Tell | None = None,
+    ):
+        self.poet, self.requests, self.sampling, self.candidates = poet, requests, sampling, candidates
+        self.tell = tell if candidates == 1 else None
+        ahead = [poet.fixes_ahead(request) for request in requests]
+        self._through = [number for number, fixed in enumerate(ahead) if fixed]
+        self._plain = [number for number, fixed in enumerate(ahead) if not fixed]
+        self._dropped: set[int] = set()
+
+    def __iter__(self) -> Iterator[dict[int, Poem]]:
+        for number in self._through:
+            if number not in self._dropped:
+                yield from self._write_through(number)
+        if self._plain:
+            yield from self._write_plain()
+
+    def drop(self, number: int) -> None:
+        """Writes on without a poem."""
+        self._dropped.add(number)
+
+    def finish(self) -> list[Poem]:
+        """All of them."""
+        poems: dict[int, Poem] = {}
+        for ended in self:
+            poems |= ended
+        return [poems[number] for number in range(len(self.requests))]
+
+    def _write_through(self, number: int) -> Iterator[dict[int, Poem]]:
+        """One in which characters are fixed ahead; see :class:`Particles`."""
+        poet, request = self.poet, self.requests[number]
+        ways, poems = [request.rules], []
+        if request.rules.include:
+            ways = placements(request.rules, poet.reader.vocabulary_by(request.book), PLACEMENTS, request.seed)
+        for rules in ways:
+            this = replace(request, rules=rules)
+            (prompt,), constraint = poet.prompts([this]), poet.constraint([this])
+            rows = ROWS // len(ways) if len(ways) > 1 else ROWS
+            search = Particles(poet.recurrence, constraint, prompt, request.seed, self.sampling, self.candidates, rows)
+            for _ in search:
+                yield {}
+                if number in self._dropped:
+                    return
+            poems += [replace(poet.poem(this, *row), rules=request.rules) for row in search.found]
+        yield {number: poet.best(poems)}
+
+    def _write_plain(self) -> Iterator[dict[int, Poem]]:
+        poet, requests = self.poet, [self.requests[number] for number in self._plain]
+        search = poet.search(requests, self.sampling, self.candidates)
+        lines = self._lines(requests) if self.tell else None
+        for tokens in search:
+            if lines is not None:
+                lines(tokens)
+            ended = {self._plain[place]: place for place in search.ended}
+            yield {
+                number: poet.best([poet.poem(requests[place], *row) for row in search.found(place)])
+                for number, place in ended.items()
+                if number not in self._dropped
+            }
+            for number in self._dropped.intersection(self._plain):
+                search.drop(self._plain.index(number))
+
+    def _lines(self, requests: Sequence[Request]) -> Callable[[torch.Tensor], None]:
+        """Takes what each step has written, and tells of lines that are over."""
+        vocabulary, plans = self.poet.vocabulary, [self.poet.plan(request) for request in requests]
+        texts, writing = [request.beginning for request in requests], [*range(len(requests))]
+
+        def step(tokens: torch.Tensor) -> None:
+            nonlocal writing
+            going_on = []
+            for place, token in zip(writing, tokens.tolist()):
+                number = self._plain[place]
+                if token == vocabulary.end or number in self._dropped:
+                    continue
+                going_on.append(place)
+                texts[place] += plans[place].character(len(texts[place]), token)
+                if token in (vocabulary.comma, vocabulary.stop):
+                    self.tell(number, texts[place])
+            writing = going_on
+
+        return step
+
+
+__all__ = ["Batch"]
