@@ -24,6 +24,7 @@ from .cells import CELLS
 from .configuration_tang_rnn import TangRNNConfig
 
 State = list[tuple[torch.Tensor, ...]]  # of each layer, tensors (B, H); the first is its output
+AT_ONCE = 64  # rows of logits that are made in one product: a cache has room for them
 
 
 def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -106,6 +107,38 @@ class Recurrence:
             new.append(self.equations(of_input(x), of_hidden(old[0]), old)[1])
             x = new[-1][0]
         return new
+
+    def branch(self, tokens: torch.Tensor, state: State, rows: torch.Tensor) -> State:
+        """The state once each of these tokens, (B,), is read by one of the rows of a state, (B,) indices: what
+        :meth:`step` gives of those rows, but what a row gives by itself is made once for all tokens that it reads.
+        """
+        x, new = self.embedding[tokens].to(self.dtype), []
+        for (of_input, of_hidden), old in zip(self.layers, state):
+            hidden, old = of_hidden(old[0])[rows], tuple(tensor[rows] for tensor in old)
+            new.append(self.equations(of_input(x), hidden, old)[1])
+            x = new[-1][0]
+        return new
+
+    def read_on(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """All rows go on with the same tokens, (T,): the natural logarithm of each one's probability, (B, T), and the
+        state in which the last one is still to be read, perhaps by fewer rows.
+
+        What the tokens give by themselves is made once for all rows and places, and the logits in few large products.
+        """
+        (of_input, _), outputs = self.layers[0], [state[-1][0]]
+        for given in of_input(self.embedding[tokens[:-1]].to(self.dtype)).unbind():
+            x, new = given, []
+            for layer, ((of_input, of_hidden), old) in enumerate(zip(self.layers, state)):
+                new.append(self.equations(of_input(x) if layer else x, of_hidden(old[0]), old)[1])
+                x = new[-1][0]
+            state = new
+            outputs.append(x)
+        before, rows = torch.cat(outputs), len(outputs[0])
+        targets, found = tokens.repeat_interleave(rows), []
+        for part, target in zip(before.split(AT_ONCE), targets.split(AT_ONCE)):
+            log_probs = self.output(self.projection(part)).float().log_softmax(1)
+            found.append(log_probs.gather(1, target[:, None])[:, 0])
+        return torch.cat(found).view(-1, rows).T, state
 
     def read_all(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> State:
         """The state after whole rows, (B, T), that are padded on the left where the mask is 0."""

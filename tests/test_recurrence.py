@@ -21,8 +21,16 @@ def test_its_logits_are_the_models(model, tokenizer, monkeypatch, packed):
     rows, tokens = torch.tensor([2, 0]), torch.tensor([13, 14])
     longer = torch.cat([inputs.input_ids[rows], tokens[:, None]], 1)
     mask = torch.cat([inputs.attention_mask[rows], torch.ones(2, 1, dtype=torch.long)], 1)
-    logits = recurrence.logits(recurrence.step(tokens, select(state, rows)))
-    torch.testing.assert_close(logits, model(longer, attention_mask=mask).logits[:, -1])
+    for step in (recurrence.step(tokens, select(state, rows)), recurrence.branch(tokens, state, rows)):
+        torch.testing.assert_close(recurrence.logits(step), model(longer, attention_mask=mask).logits[:, -1])
+    after = torch.tensor([15, 16, 17, 18])
+    whole = torch.cat([inputs.input_ids, after.expand(3, -1)], 1)
+    mask = torch.cat([inputs.attention_mask, torch.ones(3, 4, dtype=torch.long)], 1)
+    logits = model(whole, attention_mask=mask).logits
+    log_probs, last = recurrence.read_on(after, state)
+    expected = logits[:, -5:-1].log_softmax(2)[:, range(4), after]
+    torch.testing.assert_close(log_probs, expected)
+    torch.testing.assert_close(recurrence.logits(recurrence.step(after[-1:], last)), logits[:, -1])
 
 
 def test_weights_that_are_not_tied(model, tokenizer):

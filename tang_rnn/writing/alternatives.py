@@ -20,9 +20,9 @@ from .draft import Draft
 from .reading import Reader
 
 # By how many characters are put in: how many candidates the beginning of the poem gives, and how many of them go on,
-# for each that is asked for: after the next character, to the end of the line, through the eight after it, to the end.
+# for each that is asked for: behind the next character, the one after it, the next line's first, and eight more.
 # What of the best twelve is found so stands in training/LOG.md, "A hand on the poem".
-NARROW = {1: (192, 8, 10 / 3, 8 / 3, 4 / 3), 2: (320, 8, 10 / 3, 8 / 3, 4 / 3)}
+NARROW = {1: (300, 6, 8 / 3, 8 / 3, 1), 2: (400, 6, 8 / 3, 8 / 3, 4 / 3)}
 COUPLET = 8
 BREAKING = 4  # of the places one in so many goes to what breaks a rule
 WIDTH = 32  # first characters of a word of two that are gone on with
@@ -71,8 +71,8 @@ class _Rows:
         return _Rows(self.tokens[rows], self.score[rows], self.lawful[rows], select(self.state, rows), progress)
 
     def best(self, count: float) -> _Rows:
-        """So many of them, a part of the places kept for those that break a rule."""
-        return self.select(best(self.score, self.lawful, round(count))) if count < len(self.score) else self
+        """So many of them, best first, a part of the places kept for those that break a rule."""
+        return self.select(best(self.score, self.lawful, min(round(count), len(self.score))))
 
 
 def best(score: torch.Tensor, lawful: torch.Tensor, count: int) -> torch.Tensor:
@@ -136,11 +136,10 @@ class Alternatives:
     @torch.inference_mode()
     def find(self, most: int) -> list[Alternative]:
         """So many, likeliest poem first."""
-        recurrence, size = self.recurrence, self.characters
-        candidates, after_one, in_line, in_couplet, at_last = NARROW[size]
+        size = self.characters
+        candidates, *kept = NARROW[size]
         rows = self._grow(self._begin(), candidates if size == 1 else WIDTH)
         if size == 2:
-            rows = self._step(rows, rows.tokens[:, -1])
             if self.constraint:
                 rows.progress = self.constraint.advance(rows.progress, rows.tokens[:, -1])
             rows = self._grow(rows, candidates)
@@ -149,41 +148,38 @@ class Alternatives:
         rest = self.ids[self.at + size :]
         marks = rest.eq(self.vocabulary.comma) | rest.eq(self.vocabulary.stop)
         line_end = int(marks.int().argmax())
-        rows = self._step(rows, rows.tokens[:, -1])
-        for number, token in enumerate(rest):
-            scores = recurrence.logits(rows.state).float().log_softmax(1)
-            if token != self.vocabulary.unknown:
-                rows.score = rows.score + scores[:, token]
-            if number + 1 == len(rest):
-                break
-            keep = after_one if number == 0 else in_line if number <= line_end else in_couplet
-            rows = rows.best(most * (keep if number <= line_end + COUPLET else at_last))
-            rows = self._step(rows, token.expand(len(rows.score)))
-        rows = rows.best(most)
+        begin = 0
+        for end, keep in zip((1, 2, line_end + 2, line_end + 2 + COUPLET, len(rest)), (*kept, 1)):
+            tokens, begin = rest[begin:end], end
+            if len(tokens):
+                scores, rows.state = self._read(tokens, rows.state)
+                rows.score = rows.score + scores
+            rows = rows.best(most * keep)
+            if len(tokens) and end < len(rest):
+                rows.state = self.recurrence.step(tokens[-1:], rows.state)
         texts = ["".join(self.vocabulary.tokens[token] for token in row) for row in rows.tokens.tolist()]
         faults = self._faults(texts, rows.lawful.tolist())
         return [Alternative(*each) for each in zip(texts, rows.score.tolist(), faults)]
 
     def _begin(self) -> _Rows:
         """The one row that has read what stands before the place."""
-        recurrence, states = self.recurrence, []
-        state = recurrence.begin(1)
-        for number, token in enumerate(self.ids[: self.at, None]):
-            state = recurrence.step(token, state)
-            if number >= self.first - 1:
-                states.append(state)
+        recurrence, told, own = self.recurrence, self.ids[: self.first], self.ids[self.first : self.at]
+        state, last = recurrence.read_on(told, recurrence.begin(1))[1], told[-1:]
         score = torch.zeros(1, device=recurrence.device)
-        if own := self.ids[self.first : self.at].tolist():
-            read = [tuple(torch.cat(parts) for parts in zip(*layers)) for layers in zip(*states[:-1])]
-            scores = recurrence.logits(read).float().log_softmax(1)
-            known = [(row, token) for row, token in enumerate(own) if token != self.vocabulary.unknown]
-            score = score + sum(scores[row, token] for row, token in known)
+        if len(own):
+            score, state = self._read(own, recurrence.step(last, state))
+            last = own[-1:]
         progress = self.constraint and self.constraint.read(self.ids[None, : self.at])
-        nothing = self.ids.new_zeros(1, 0)
-        return _Rows(nothing, score, torch.ones(1, dtype=torch.bool, device=recurrence.device), state, progress)
+        nothing, lawful = self.ids.new_zeros(1, 0), torch.ones(1, dtype=torch.bool, device=recurrence.device)
+        return _Rows(nothing, score, lawful, recurrence.step(last, state), progress)
+
+    def _read(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """What these tokens, (T,), add to the score of each row, (B,), and the state before the last of them."""
+        log_probs, state = self.recurrence.read_on(tokens, state)
+        return log_probs[:, tokens.ne(self.vocabulary.unknown)].sum(1), state
 
     def _grow(self, rows: _Rows, count: int) -> _Rows:
-        """Each row with each character that may follow; the likeliest so many of all."""
+        """Each row with each character that may follow, and has read it; the likeliest so many of all."""
         scores = self.recurrence.logits(rows.state).float().log_softmax(1)  # (B, V)
         width = scores.shape[1]
         character = self.characters_allowed[:width].to(scores.device)
@@ -198,12 +194,10 @@ class Alternatives:
         ).unique()
         few = few[scores[few].isfinite()]
         few = few[best(scores[few], lawful[few], min(count, len(few)))]
-        before = rows.select(few // width)
-        tokens = torch.cat([before.tokens, (few % width)[:, None]], 1)
-        return replace(before, tokens=tokens, score=scores[few], lawful=lawful[few])
-
-    def _step(self, rows: _Rows, tokens: torch.Tensor) -> _Rows:
-        return replace(rows, state=self.recurrence.step(tokens, rows.state))
+        before, token = few // width, few % width
+        tokens = torch.cat([rows.tokens[before], token[:, None]], 1)
+        state, progress = self.recurrence.branch(token, rows.state, before), rows.progress
+        return _Rows(tokens, scores[few], lawful[few], state, progress and progress.select(before))
 
     def _faults(self, texts: list[str], lawful: list[bool]) -> list[tuple[Violation, ...]]:
         """What each breaks, and another would not."""

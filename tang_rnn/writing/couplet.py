@@ -167,14 +167,17 @@ class Answers:
 
     def _read(self, tokens: Sequence[int], mark: int, state: State) -> tuple[torch.Tensor, State]:
         """The rows once they have read a line with its marks, and the logarithm of its probability in each, (B,)."""
-        total = torch.zeros(len(state[-1][0]), device=self.recurrence.device)
+        read, counted = [], []
         for place, token in enumerate([*tokens, mark]):
             if within := self.marks.get(place):
-                state = self._pass(within, state)
-            if token != self.vocabulary.unknown:
-                total = total + self.recurrence.logits(state).float().log_softmax(1)[:, token]
-            state = self.recurrence.step(torch.full(total.shape, token, device=total.device), state)
-        return total, state
+                read.append(self.vocabulary.ids[within])
+                counted.append(False)
+            read.append(token)
+            counted.append(token != self.vocabulary.unknown)
+        line = torch.tensor(read, device=self.recurrence.device)
+        log_probs, state = self.recurrence.read_on(line, state)
+        total = log_probs[:, torch.tensor(counted, device=line.device)].sum(1)
+        return total, self.recurrence.step(line[-1:], state)
 
     def _pass(self, mark: str, state: State) -> State:
         tokens = torch.full((len(state[-1][0]),), self.vocabulary.ids[mark], device=self.recurrence.device)
