@@ -48,7 +48,14 @@ STAGE = {
     **SECTIONS,
 }
 KEYS = {**STAGE, "output_dir": str, "initial": str, "tokenizer": (str, dict), "pretrain": STAGE}
-NAMES = {str: "text", bool: "true or false", int: "a number", dict: "a part with keys", list: "a list", type(None): "null"}
+NAMES = {
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    dict: "a part with keys",
+    list: "a list",
+    type(None): "null",
+}
 BATCH = {"max_tokens": 2048, "max_length": 384}
 
 

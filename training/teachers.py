@@ -1,5 +1,7 @@
-"""Larger networks whose opinion of what comes next a cell is trained on (Hinton et al. 2015, *Distilling the Knowledge in
-a Neural Network*): ``teachers:`` in a configuration."""
+"""Larger networks whose opinion of what comes next a cell is trained on: ``teachers:`` in a configuration.
+
+Method: Hinton et al. 2015, *Distilling the Knowledge in a Neural Network*.
+"""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ folder:
 
 The stage before is trained on the poems of another corpus along with those of the corpus itself. What stands under
 `pretrain:` takes the place of the configuration's own for that stage. Any stage may read another corpus `beside:` its
-own, which then counts `repeat:` times, and may learn from `teachers:` (:mod:`.teachers`). ``initial: lstm`` begins with the weights of a
-checkpoint (a cell that ships, a folder, an id on the Hub); sizes that the configuration leaves out are the
-checkpoint's, and so is the vocabulary, with what the corpus needs beside it. With ``streaming: true`` the training
+own, which then counts `repeat:` times, and may learn from `teachers:` (:mod:`.teachers`). ``initial: lstm`` begins with
+the weights of a checkpoint (a cell that ships, a folder, an id on the Hub); sizes that the configuration leaves out are
+the checkpoint's, and so is the vocabulary, with what the corpus needs beside it. With ``streaming: true`` the training
 poems are read as they are used, a `buffer` of them at a time.
 """
 
