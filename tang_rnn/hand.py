@@ -141,9 +141,9 @@ class Hand:
         (prompt,), constraint = self.prompts([request]), self.constraint([request])
         rows = write_lines(self.recurrence, constraint, prompt, seed, sampling)
         plan = self.plan(request)
-        lines = [split_lines(plan.text(request.beginning, tokens))[-1] for tokens, _ in rows]
+        lines = [split_lines(plan.text(request.beginning, tokens))[-1] for tokens, *_ in rows]
         scores = self.rank_begun([request], [0] * len(rows), *map(list, zip(*rows)))
-        log_probs = dict(zip(reversed(lines), [log_prob for _, log_prob in reversed(rows)]))
+        log_probs = dict(zip(reversed(lines), [log_prob for _, log_prob, _ in reversed(rows)]))
         return [Line(line, log_probs[line]) for line in choose(lines, scores, count)]
 
     @takes(*ANSWERING)

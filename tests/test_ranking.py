@@ -11,8 +11,10 @@ from tang_rnn.verse.associations import TABLE, Associations, associations
 from tang_rnn.verse.measures import MEASURES, measure
 from tang_rnn.verse.usage import mistoned, usage
 from tang_rnn.writing import search
+from tang_rnn.writing.drawing import Drawing
 from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.ranking import WEIGHTS, rank
+from tang_rnn.writing.sampling import Sampling
 from training.associations import main as build
 from training.corpus import HERE
 
@@ -168,6 +170,46 @@ def test_the_tones_of_words_count_where_the_poem_is_written_by_them():
     good, bad = "白日依山近，黄河入海留。欲知千里目，更上一层楼。", "白日依山近，黄河入海留。欲知千里目，相思一层楼。"
     by_old, by_new = (rank(poems(good, bad), book=book) for book in (PINGSHUI, get_book("新韵")))
     assert by_new[1] - by_new[0] == pytest.approx(by_old[1] - by_old[0] - WEIGHTS["mistoned"])
+
+
+def test_of_two_equally_likely_the_one_that_does_not_end_in_a_formula_is_chosen():
+    image, formula = (
+        "日落空山里，秋深古寺前。白云终日在，黄叶满秋田。",
+        "日落空山里，秋深古寺前。何当从此去，莫更问何年。",
+    )
+    scores = rank(poems(image, formula))
+    assert scores[0] > scores[1]
+    begun = rank(poems(image[:18], formula[:18]), num_lines=[4, 4])
+    assert begun[0] > begun[1], "and it is seen as soon as the last couplet begins"
+
+
+def test_a_line_is_read_apart_from_its_poem_as_if_nothing_stood_before(poet):
+    """Whatever stands before it, an opening of half a line included."""
+    options = {"form": "五绝", "regulated": True}
+    requests = [poet.asked(text, options)[0] for text in ("白日依山", "春眠不觉晓，处")]
+    drawing = Drawing(poet.recurrence, poet.constraint(requests), Sampling())
+    _, state, progress = drawing.read(poet.prompts(requests))
+    found = poet.recurrence.logits(state[drawing.depth :])
+    for line, row in zip(("白日依山", "处"), found):
+        alone = poet.recurrence.begin(1)
+        for token in poet.tokenizer([""], [line]).input_ids[0]:
+            alone = poet.recurrence.step(poet.recurrence.embedding.new_tensor([token]).long(), alone)
+        assert row.sub(poet.recurrence.logits(alone)[0]).abs().max() < 1e-3
+    token, log_prob, strain = drawing.draw(state, progress, found.new_tensor([0.5, 0.5]))
+    assert strain[1] >= 0 and log_prob.shape == token.shape == strain.shape == (2,)
+
+
+def test_words_are_not_taken_for_the_rhyme_alone(poet, monkeypatch):
+    """The last characters of lines that rhyme are likelier to the line apart than where that is not asked."""
+
+    def fitting() -> float:
+        found = poet.write(["春", "秋", "山", "月"], form="七绝", regulated=True, seed=5, count=2, candidates=1)
+        lines = [line for poem in found for line in poem.lines[1::2]]
+        return sum(poet.score(line, "", skip=6)[0] - poet.score(line, "", skip=7)[0] for line in lines) / len(lines)
+
+    guided = fitting()
+    monkeypatch.setattr(Drawing, "_line_ends", lambda *_: None)
+    assert guided > fitting() + 0.2
 
 
 def test_the_chosen_ranks_above_one_drawn(poet):

@@ -168,9 +168,11 @@ class Associations:
         order = (-self._frequency).argsort(kind="stable")[:STOCK]
         return [chars[key >> 16] + chars[key & 0xFFFF] for key in self._words[order].tolist()]
 
-    def closing(self, poems: np.ndarray) -> np.ndarray:
-        """How much the last couplet has of what last couplets have and others have not: (B, L, N) -> (B,)."""
-        return self._ends[poems[:, -2:]].sum((1, 2))
+    def closing(self, poems: np.ndarray, num_lines: np.ndarray) -> np.ndarray:
+        """How much the last couplet, or what there is of it, has of what last couplets have and others have not:
+        (B, L, N), (B,) lines that each has once it is whole -> (B,)."""
+        last = np.arange(poems.shape[1]) >= num_lines[:, None] - 2  # (B, L)
+        return (self._ends[poems].sum(2) * last).sum(1)
 
 
 @cache

@@ -49,7 +49,7 @@ def measure(
     tables, lists = associations(), usage()
     titles = [titles] * len(poems) if isinstance(titles, str) else list(titles)
     numbers = tables.indices(poems)
-    octave = np.array(num_lines or [len(lines) for lines in poems]) == OCTAVE
+    whole = np.array(num_lines or [len(lines) for lines in poems])
     commonness, stock = tables.commonness(numbers)
     return {
         "coherence": tables.coherence(numbers),
@@ -58,8 +58,8 @@ def measure(
         "contradictions": _count(map(lists.contradictions, poems)),
         "odd_doublings": _count(map(lists.odd_doublings, poems)),
         "mistoned": _count(mistoned(lines, book) for lines in poems),
-        "parallelism": tables.parallelism(numbers) * octave,
-        "closing": tables.closing(numbers),
+        "parallelism": tables.parallelism(numbers) * (whole == OCTAVE),
+        "closing": tables.closing(numbers, whole),
         "theme": tables.theme(titles, numbers) if any(titles) else np.zeros(len(poems)),
     }
 

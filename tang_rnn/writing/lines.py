@@ -12,8 +12,8 @@ import torch
 
 from ..recurrence import Recurrence, select
 from ..rules import VerseConstraint
+from .drawing import Drawing
 from .sampling import Sampling
-from .search import draw_next, pad
 
 ROWS = 64  # lines that are written, of which some are offered
 ALIKE = 2.0  # what a line loses that has all characters of one offered before it, in nats a character
@@ -45,27 +45,30 @@ def write_lines(
     seed: int,
     sampling: Sampling,
     rows: int = ROWS,
-) -> list[tuple[list[int], float]]:
-    """One line more, so many ways: the tokens up to its mark, and the logarithm of their probability without rules."""
+) -> list[tuple[list[int], float, float]]:
+    """One line more, so many ways: the tokens up to its mark, the logarithm of their probability without rules, and
+    their strain (see :class:`.drawing.Drawing`)."""
     vocabulary, generator = constraint.vocabulary, torch.Generator().manual_seed(seed * 64)
-    inputs = pad([prompt], recurrence.config.pad_token_id, recurrence.device)
-    state, progress = recurrence.read_all(**inputs), constraint.read(inputs["input_ids"])
+    drawing = Drawing(recurrence, constraint, sampling)
+    _, state, progress = drawing.read([prompt])
     first = torch.zeros(rows, dtype=torch.long, device=recurrence.device)
     state, progress = select(state, first), progress.select(first)
-    written, log_probs, done = first[:, None][:, :0], torch.zeros(rows, device=recurrence.device), []
+    written, done = first[:, None][:, :0], []
+    log_probs, strains = torch.zeros(2, rows, device=recurrence.device)
     for step in range(constraint.num_slots):
         uniform = torch.rand(len(written), generator=generator)
         if step == 0:
             uniform = (torch.arange(rows) + uniform) / rows  # the first characters spread over all that may come
-        token, log_prob = draw_next(recurrence, state, constraint, progress, sampling, uniform.to(recurrence.device))
-        log_probs, written = log_probs + log_prob, torch.cat([written, token[:, None]], 1)
+        token, log_prob, strain = drawing.draw(state, progress, uniform.to(recurrence.device))
+        log_probs, strains = log_probs + log_prob, strains + strain
+        written = torch.cat([written, token[:, None]], 1)
         over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
-        done += zip(written[over].tolist(), log_probs[over].tolist())
+        done += zip(written[over].tolist(), log_probs[over].tolist(), strains[over].tolist())
         left = (~over).nonzero()[:, 0]
         if not len(left):
             break
-        written, log_probs, token = written[left], log_probs[left], token[left]
-        state = recurrence.step(token, select(state, left))
+        written, log_probs, strains, token = written[left], log_probs[left], strains[left], token[left]
+        state = drawing.step(token, select(state, left))
         progress = constraint.advance(progress.select(left), token)
     return done
 

@@ -17,8 +17,8 @@ import torch
 
 from ..recurrence import Recurrence, State, select
 from ..rules import Plan, Progress, VerseConstraint
+from .drawing import Drawing
 from .sampling import Sampling
-from .search import STRAINED, draw_next, pad
 
 ROWS = 32  # of a poem
 RUN_UP = 1  # free characters before a fixed place that are written by more rows
@@ -59,7 +59,7 @@ class _Rows:
     Attributes:
         ids: (B, T) tokens read and written.
         log_prob, weight: (B,) natural logarithms: of what was written, and of what was fixed since the last draw.
-        strain: (B,) see :class:`.search.Search`.
+        strain: (B,) see :class:`.drawing.Drawing`.
     """
 
     ids: torch.Tensor
@@ -109,12 +109,12 @@ class Particles:
         run_up: int = RUN_UP,
         branches: int = BRANCHES,
     ):
-        self.recurrence, self.constraint, self.prompt, self.sampling = recurrence, constraint, prompt, sampling
+        self.drawing, self.constraint, self.prompt = Drawing(recurrence, constraint, sampling), constraint, prompt
         self.candidates, self.rows, self.run_up, self.branches = candidates, max(rows, candidates), run_up, branches
         self.generator = torch.Generator().manual_seed(seed * 64)
 
     def _uniform(self, count: int) -> torch.Tensor:
-        return torch.rand(count, generator=self.generator).to(self.recurrence.device)
+        return torch.rand(count, generator=self.generator).to(self.drawing.recurrence.device)
 
     def finish(self) -> list[tuple[list[int], float, float]]:
         """Writes to the end; `candidates` rows: the tokens without the end, the logarithm of their probability and the
@@ -125,11 +125,10 @@ class Particles:
 
     @torch.inference_mode()
     def __iter__(self) -> Iterator[None]:
-        recurrence, constraint, end = self.recurrence, self.constraint, self.constraint.vocabulary.end
-        inputs = pad([self.prompt], recurrence.config.pad_token_id, recurrence.device)
-        ids = inputs["input_ids"]
-        none = torch.zeros(1, device=recurrence.device)
-        rows = _Rows(ids, recurrence.read_all(**inputs), constraint.read(ids), none, none, none)
+        drawing, constraint, end = self.drawing, self.constraint, self.constraint.vocabulary.end
+        ids, state, progress = drawing.read([self.prompt])
+        none = torch.zeros(1, device=ids.device)
+        rows = _Rows(ids, state, progress, none, none, none)
         (plan,), first = constraint.plans, int(rows.progress.position)
         march = March(plan, first, self.run_up)
         rows = rows.select(none.long().repeat(self.rows if march.gathering else self.candidates))
@@ -140,10 +139,8 @@ class Particles:
                 copies = torch.arange(self.branches, device=uniform.device)
                 uniform = ((uniform[:, None] + copies) / self.branches).flatten()  # copies of a row draw apart
                 rows = rows.select(torch.arange(len(rows), device=uniform.device).repeat_interleave(self.branches))
-            token, log_p = draw_next(
-                recurrence, rows.state, constraint, rows.progress, self.sampling, uniform, rows.ids
-            )
-            rows.strain = rows.strain + (-log_p - STRAINED).clamp(min=0)
+            token, log_p, strain = drawing.draw(rows.state, rows.progress, uniform, rows.ids)
+            rows.strain = rows.strain + strain
             rows.log_prob, rows.ids = rows.log_prob + log_p, torch.cat([rows.ids, token[:, None]], 1)
             if slot in march.fixed:
                 rows.weight = rows.weight + log_p
@@ -161,7 +158,7 @@ class Particles:
                 if not len(left):
                     break
                 rows, token = rows.select(left), token[left]
-            rows.state, rows.progress = recurrence.step(token, rows.state), constraint.advance(rows.progress, token)
+            rows.state, rows.progress = drawing.step(token, rows.state), constraint.advance(rows.progress, token)
             yield
 
 

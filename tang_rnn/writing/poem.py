@@ -27,7 +27,7 @@ class Poem:
         rhyme_book: name of the rhyme book that it was written and is judged by.
         own_lines: those of one's own poems, where the model has learned from such.
         rules: what was asked of it.
-        strain: the nats by which characters of it did not come of themselves; see :class:`.search.Search`.
+        strain: the nats by which characters of it did not come of themselves; see :class:`.drawing.Drawing`.
     """
 
     text: str

@@ -20,20 +20,22 @@ from .poem import Poem
 
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
-    "commonness": -0.8,
+    "commonness": -1.0,
     "contradictions": -0.5,
     "odd_doublings": -0.3,
     "mistoned": -0.3,
     "coherence": 40.0,
     "parallelism": 0.15,
-    "closing": 0.05,
+    "closing": -0.15,
     "theme": 2.0,
 }
-# What a nat of strain takes away beside what it takes from the probability: one character that tone and rhyme have
-# forced spoils a line that its other characters make likely.
+# What a nat of strain takes away: one character that tone and rhyme have forced spoils a line that its other characters
+# make likely.
 STRAIN = 2.0
 # More than real poems have of these is no better: what is past their mean and a standard deviation does not count.
-ENOUGH = {"coherence": 0.0045, "parallelism": 1.2, "closing": 4.0, "theme": 0.12}
+ENOUGH = {"coherence": 0.0045, "parallelism": 1.2, "theme": 0.12}
+# Less than this is no worse: real last couplets have about so much of what marks them, 莫 此 何 应 更, drawn ones more.
+HARMLESS = {"closing": 1.5}
 QUOTED = 10.0  # a line that stands in the corpus weighs more than all else together
 
 
@@ -42,15 +44,14 @@ def rank(poems: Sequence[Poem], num_lines: Sequence[int] | None = None, book: Rh
 
     Args:
         poems: whole ones, or the beginnings of such.
-        num_lines: how many lines each is to have, if they are beginnings: their ending does not count.
+        num_lines: how many lines each is to have, if they are beginnings.
         book: by which they are written.
     """
     found = measure([poem.lines for poem in poems], [poem.title for poem in poems], num_lines, book)
     result = np.array([(poem.log_prob - STRAIN * poem.strain) / max(poem.characters, 1) for poem in poems])
     for name, weight in WEIGHTS.items():
-        if name != "closing" or num_lines is None:
-            result += weight * np.minimum(found[name], ENOUGH.get(name, np.inf))
+        result += weight * found[name].clip(HARMLESS.get(name), ENOUGH.get(name))
     return result - QUOTED * np.array([len(poem.quotes) for poem in poems])
 
 
-__all__ = ["ENOUGH", "QUOTED", "WEIGHTS", "rank"]
+__all__ = ["ENOUGH", "HARMLESS", "QUOTED", "WEIGHTS", "rank"]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LogitsProcessorList
 
-from ..recurrence import Recurrence, State, select
+from ..recurrence import Recurrence, select
 from ..rules import Progress, VerseConstraint
+from .drawing import Drawing, pad
 from .sampling import Sampling
 
 if TYPE_CHECKING:
@@ -22,20 +23,9 @@ if TYPE_CHECKING:
 LARGEST_BATCH = 256  # rows written at once
 SURVIVORS = 4  # of a poem's candidates that are gone on with when a line is over
 
-STRAINED = 5.0  # nats beyond which a character does not come of itself
-
 #: Says how good unfinished candidates are: of each row the poem's number, its tokens, the logarithm of their
 #: probability, and their strain; the greater the better.
 Rank = Callable[[list[int], list[list[int]], list[float], list[float]], Sequence[float]]
-
-
-def pad(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Rows of ids as a batch, filled up on the left: ``input_ids`` and ``attention_mask``, (B, T)."""
-    # Not by the tokenizer: to tell it so would change it, while other threads read with it.
-    width = max(map(len, rows))
-    ids = torch.tensor([[padding] * (width - len(row)) + list(row) for row in rows])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
 
 def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
@@ -48,33 +38,6 @@ def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
     size = max(1, LARGEST_BATCH // candidates)
     for begin in range(first - first % size, count, size):
         yield range(begin, min(begin + size, count))
-
-
-def draw_next(
-    recurrence: Recurrence,
-    state: State,
-    constraint: VerseConstraint,
-    progress: Progress,
-    sampling: Sampling,
-    uniform: torch.Tensor,
-    ids: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The next token of each row, drawn under the rules, and the logarithm of its probability under the network alone.
-
-    Args:
-        uniform: (B,) random numbers in [0, 1).
-        ids: (B, T) tokens so far, which the repetition penalty makes less likely; without them none is.
-
-    Returns:
-        (B,) and (B,); an unknown token counts nothing: nobody wrote a character that the model does not know.
-    """
-    logits = recurrence.logits(state).float()  # (B, V)
-    scores = logits if ids is None else sampling.penalized(ids, logits)
-    token = sampling.draw(constraint.apply(progress, scores), uniform)
-    log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
-    if constraint.vocabulary.unknown is not None:
-        log_prob = log_prob.masked_fill(token.eq(constraint.vocabulary.unknown), 0)
-    return token, log_prob
 
 
 class Search:
@@ -105,32 +68,30 @@ class Search:
         rank: Rank | None = None,
     ):
         self.rank = rank
-        self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
+        self.drawing, self.constraint = Drawing(recurrence, constraint, sampling), constraint
         self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
         self.ended: list[int] = []
         self._dropped: set[int] = set()
 
     @torch.inference_mode()
     def __iter__(self) -> Iterator[torch.Tensor]:
-        recurrence, constraint, end = self.recurrence, self.constraint, self.constraint.vocabulary.end
-        inputs = pad(self.prompts, recurrence.config.pad_token_id, recurrence.device)
-        ids, steps = inputs["input_ids"], constraint.num_slots + 1
+        drawing, constraint, end = self.drawing, self.constraint, self.constraint.vocabulary.end
+        # What is asked is read once for all candidates.
+        (ids, state, progress), steps = drawing.read(self.prompts), constraint.num_slots + 1
         # Each row draws all its random numbers at the start, from its own seed.
         generators = (torch.Generator().manual_seed(s * 64 + n) for s in self.seeds for n in range(self.candidates))
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
         log_probs, strains = torch.zeros(2, len(noise), device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
         self._found = written, log_probs, strains
-        # What is asked is read once for all candidates.
         rows = torch.arange(len(noise), device=ids.device)
-        state, progress = recurrence.read_all(**inputs), constraint.read(ids)
         if self.candidates > 1:
             poems = rows // self.candidates
             state, progress, ids = select(state, poems), progress.select(poems), ids[poems]
         for step in range(steps):
-            token, log_prob = draw_next(recurrence, state, constraint, progress, self.sampling, noise[:, step], ids)
+            token, log_prob, strain = drawing.draw(state, progress, noise[:, step], ids)
             log_probs[rows] += log_prob
-            strains[rows] += (-log_prob - STRAINED).clamp(min=0)
+            strains[rows] += strain
             written[rows, step] = token
             going_on = token.ne(end)
             if self._dropped:
@@ -146,7 +107,7 @@ class Search:
                     break
                 state, progress = select(state, left), progress.select(left)
                 rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
-            state, progress = recurrence.step(token, state), constraint.advance(progress, token)
+            state, progress = drawing.step(token, state), constraint.advance(progress, token)
             ids = torch.cat([ids, token[:, None]], 1)
             parents = self._parents(rows, progress, written[:, : step + 1], log_probs, strains)
             if parents is not None:
@@ -187,8 +148,8 @@ class Search:
 
     def found(self, number: int) -> list[tuple[list[int], float, float]]:
         """The candidates for a poem that has ended: of each the tokens without the end, the logarithm of their
-        probability and the end's under the network, rules and unknown tokens not, and their strain: the nats by which
-        characters were less likely than e^-STRAINED."""
+        probability and the end's under the network, rules and unknown tokens not, and their strain (see
+        :class:`.drawing.Drawing`)."""
         end, rows = self.constraint.vocabulary.end, slice(number * self.candidates, (number + 1) * self.candidates)
         found = zip(*(each[rows].tolist() for each in self._found))
         return [(row[: row.index(end)], log_prob, strain) for row, log_prob, strain in found]
@@ -226,4 +187,4 @@ def beam_search(
     return [row[: row.index(end)] if end in row else row for row in output.tolist()]
 
 
-__all__ = ["LARGEST_BATCH", "STRAINED", "Search", "beam_search", "draw_next", "pad", "portions"]
+__all__ = ["LARGEST_BATCH", "Search", "beam_search", "portions"]
