@@ -306,7 +306,7 @@ def learn(lesson: Lesson, output: Path, options: argparse.Namespace) -> None:
         together(*[learn] * lesson.passes, tang),
         held,
         str(output / "initial"),
-        Hooks(
+        hooks=Hooks(
             lambda **arguments: TeachTrainer(**arguments, **measured),
             (Patience(early_stopping_patience=4), Progress(), SaveByTime(SAVE_EVERY)),
             facts,
