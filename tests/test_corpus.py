@@ -326,7 +326,7 @@ def test_sizes(splits, rows):
 
 def test_the_card_tells_the_numbers(splits):
     card = corpus.CARD.read_text(encoding="utf-8")
-    numbers = re.search(r"<!-- written by .*? -->\n\n(.*?)\n\n<!-- end -->", card, re.DOTALL)[1]
+    numbers = re.search(r"<!-- numbers: .*? -->\n\n(.*?)\n\n<!-- end -->", card, re.DOTALL)[1]
     table = numbers.partition("| dropped |")[2]
     dropped = corpus.Counter(
         {reason: int(n.replace(",", "")) for reason, n in re.findall(r"\| ([a-z ]+) \| ([\d,]+) \|", table)}

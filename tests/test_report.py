@@ -7,7 +7,9 @@ import shutil
 import pytest
 
 from training import report
-from training.report import ReportError, figures, main, peers, poems, put, read_json
+from training.errors import PaperError
+from training.papers import put, read_json
+from training.report import figures, main, peers, poems
 
 RESULTS = {
     cell: read_json(report.PRETRAINED / cell / "evaluation.json") | {"parameters": 1_500_000 * (number + 1)}
@@ -49,7 +51,7 @@ def test_poems_stand_two_in_a_row():
 def test_only_marked_places_change(tmp_path):
     text = "before\n<!-- peers: command -->\nold\n<!-- end -->\n<!-- poems: x -->\nkept\n<!-- end -->"
     assert put(text, "peers", "new", tmp_path) == text.replace("old", "new")
-    with pytest.raises(ReportError, match="no place marked <!-- figures"):
+    with pytest.raises(PaperError, match="no place marked <!-- figures"):
         put(text, "figures", "new", tmp_path)
 
 

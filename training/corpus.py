@@ -26,7 +26,8 @@ from tang_rnn.verse import FORMS
 
 from .cleaning import VARIANTS, clean, read_variants
 from .duplicates import apart_from, drop_duplicates, split
-from .errors import CorpusError
+from .errors import CorpusError, ended
+from .papers import put, table
 from .variants import derive_variants, write_variants
 
 PACKAGE = "chinese-poetry@2.0.1"  # on npm
@@ -118,30 +119,24 @@ def report(raw: int, splits: dict[str, list[dict]], dropped: Counter) -> str:
     counts = {split: Counter(row["form"] for row in rows) for split, rows in splits.items()}
     everything = [row for rows in splits.values() for row in rows]
     total = sum(counts.values(), Counter())
-    table = [["", *names, "poems", "characters"]]
+    kept = [["", *names, "poems", "characters"]]
     for label, count, rows in [(s, counts[s], splits[s]) for s in splits] + [("all", total, everything)]:
         characters = sum(len(line) for row in rows for line in row["lines"])
         numbers = [*(count[name] for name in names), len(rows), characters]
-        table.append([label, *(f"{number:,}" for number in numbers)])
+        kept.append([label, *(f"{number:,}" for number in numbers)])
     reasons = [["dropped", "poems"], *([reason, f"{number:,}"] for reason, number in dropped.most_common())]
     characters = Counter(c for row in everything for line in row["lines"] for c in line)
     twice = sum(number > 1 for number in characters.values())
     return (
         f"Of {raw:,} poems {len(everything):,} are kept, with {len(characters):,} different characters, "
-        f"{twice:,} of them seen twice or more.\n\n{_markdown(table)}\n\n{_markdown(reasons)}"
+        f"{twice:,} of them seen twice or more.\n\n{table(kept)}\n\n{table(reasons)}"
     )
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([head, "|---" + "|--:" * (len(rows[0]) - 1) + "|", *body])
 
 
 def write_card(numbers: str, out: Path) -> None:
     """The dataset card, with the numbers of this run in its marked place."""
-    text = CARD.read_text(encoding="utf-8")
-    marked = re.compile(r"(<!-- written by .*? -->\n).*?(<!-- end -->)", re.DOTALL)
-    (out / CARD.name).write_text(marked.sub(lambda m: f"{m[1]}\n{numbers}\n\n{m[2]}", text), encoding="utf-8")
+    text = put(CARD.read_text(encoding="utf-8"), "numbers", f"\n{numbers}\n", CARD)
+    (out / CARD.name).write_text(text, encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -156,33 +151,33 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--source", type=Path, help=f"{PACKAGE} unpacked, its .tgz, or a clone; else npm fetches it")
     parser.add_argument("--out", type=Path, help=f"folder of the parquet files (default: {HERE.name}, or {SONG})")
     options = parser.parse_args(argv)
-    try:
-        source = options.source or fetch()
-        raw = read_raw(source)
-        if options.action == "variants":
-            table = derive_variants(raw)
-            write_variants(table)
-            print(f"{len(table)} variants in {VARIANTS}")
-            return 0
-        rows, dropped = build(raw, read_variants())
-        if options.action == "song":
-            raw = read_raw(source, "song")
-            tang, (rows, dropped) = rows, build(raw, read_variants())
-            apart = apart_from(rows, tang)
-            dropped["stands in the Tang's"] = len(rows) - len(apart)
-            write(splits := {"train": apart}, options.out or SONG)
-            print(report(len(raw), splits, dropped))
-            return 0
-        splits = split(rows)
-        out = options.out or HERE
-        write(splits, out)
-        numbers = report(len(raw), splits, dropped)
-        write_card(numbers, out)
-        print(numbers)
-    except (CorpusError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return ended("training.corpus", lambda: make(options), also=(OSError,))
+
+
+def make(options: argparse.Namespace) -> None:
+    """What the command was asked for."""
+    source = options.source or fetch()
+    raw = read_raw(source)
+    if options.action == "variants":
+        found = derive_variants(raw)
+        write_variants(found)
+        print(f"{len(found)} variants in {VARIANTS}")
+        return
+    rows, dropped = build(raw, read_variants())
+    if options.action == "song":
+        raw = read_raw(source, "song")
+        tang, (rows, dropped) = rows, build(raw, read_variants())
+        apart = apart_from(rows, tang)
+        dropped["stands in the Tang's"] = len(rows) - len(apart)
+        write(splits := {"train": apart}, options.out or SONG)
+        print(report(len(raw), splits, dropped))
+        return
+    splits = split(rows)
+    out = options.out or HERE
+    write(splits, out)
+    numbers = report(len(raw), splits, dropped)
+    write_card(numbers, out)
+    print(numbers)
 
 
 if __name__ == "__main__":

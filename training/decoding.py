@@ -18,12 +18,11 @@ from datasets import Dataset
 from transformers import LogitsProcessor, MinPLogitsWarper, TypicalLogitsWarper
 
 from tang_rnn import TangPoet
-from tang_rnn.faults import PoetError, first_line
 from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.sampling import Sampling
 
 from .data import encode, score
-from .errors import CorpusError
+from .errors import ended
 from .evaluate import Quotations, describe, evenly, write_poems
 from .loading import load_corpus
 
@@ -115,16 +114,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="ways with this in their names")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     arguments = parser.parse_args(argv)
-    try:
-        judge, corpus = TangPoet.from_pretrained(arguments.judge), load_corpus(arguments.corpus)
-        if not arguments.json:
-            print(f"{'':38}" + "".join(f"{name:>13}" for name in COLUMNS))
-        for row in measure(arguments.writer, judge, corpus, arguments.poems, arguments.only):
-            print(json.dumps(row, ensure_ascii=False) if arguments.json else line(row), flush=True)
-    except (PoetError, CorpusError, OSError) as error:
-        print(f"training.decoding: {first_line(error)}", file=sys.stderr)
-        return 2
-    return 0
+    return ended("training.decoding", lambda: run(arguments), also=(OSError,))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    judge, corpus = TangPoet.from_pretrained(arguments.judge), load_corpus(arguments.corpus)
+    if not arguments.json:
+        print(f"{'':38}" + "".join(f"{name:>13}" for name in COLUMNS))
+    for row in measure(arguments.writer, judge, corpus, arguments.poems, arguments.only):
+        print(json.dumps(row, ensure_ascii=False) if arguments.json else line(row), flush=True)
 
 
 if __name__ == "__main__":

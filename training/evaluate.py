@@ -21,14 +21,13 @@ import torch
 from datasets import Dataset, DatasetDict
 
 from tang_rnn import TangPoet
-from tang_rnn.faults import PoetError, first_line
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import COMMA, FORMS, STOP, check, classify, split_lines
 from tang_rnn.verse.measures import MEASURES, measure
 from tang_rnn.writing.poem import Poem
 
 from .data import IGNORED, Collator, encode, score, scored
-from .errors import CorpusError
+from .errors import CorpusError, ended
 from .loading import load_corpus
 
 OPENINGS = "春秋山月江风花雪云日夜人水天白青客寒孤独"
@@ -462,24 +461,23 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.poems < 1:
         parser.error("--poems must be 1 or more")
-    try:
-        poets = [TangPoet.from_pretrained(folder) for folder in arguments.checkpoints]
-        corpus = load_corpus(arguments.corpus)
-        quotations = Quotations(list(corpus["train"]["text"]))
-        results = []
-        for folder, poet in zip(arguments.checkpoints, poets):
-            result = rounded(evaluate(poet, corpus, arguments.poems, quotations, arguments.quatrains))
-            result["command"] = f"python -m training.evaluate --poems {arguments.poems}"
-            if arguments.quatrains:
-                result["command"] += f" --quatrains {arguments.quatrains.name}"
-            text = json.dumps(result, ensure_ascii=False, indent=1) + "\n"
-            (folder / "evaluation.json").write_text(text, encoding="utf-8")
-            results.append(result)
-    except (PoetError, CorpusError, OSError) as error:
-        print(f"training.evaluate: {first_line(error)}", file=sys.stderr)
-        return 2
+    return ended("training.evaluate", lambda: run(arguments), also=(OSError,))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    poets = [TangPoet.from_pretrained(folder) for folder in arguments.checkpoints]
+    corpus = load_corpus(arguments.corpus)
+    quotations = Quotations(list(corpus["train"]["text"]))
+    results = []
+    for folder, poet in zip(arguments.checkpoints, poets):
+        result = rounded(evaluate(poet, corpus, arguments.poems, quotations, arguments.quatrains))
+        result["command"] = f"python -m training.evaluate --poems {arguments.poems}"
+        if arguments.quatrains:
+            result["command"] += f" --quatrains {arguments.quatrains.name}"
+        text = json.dumps(result, ensure_ascii=False, indent=1) + "\n"
+        (folder / "evaluation.json").write_text(text, encoding="utf-8")
+        results.append(result)
     print(json.dumps(results, ensure_ascii=False) if arguments.json else table(results))
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ What is pushed is first built in a folder, always in the same way; ``--dry-run F
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import sys
@@ -39,6 +38,9 @@ from packaging.requirements import Requirement
 from tang_rnn.checkpoint import load_model
 from tang_rnn.faults import Fault, first_line
 
+from .errors import UserError, ended
+from .papers import read_json
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tang_rnn"
 CORPUS = ROOT / "training" / "corpus"
@@ -59,18 +61,8 @@ WIDGET = [
 CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
 
-class PublishError(Exception):
-    """What the user can put right. Printed as one line."""
-
-
-def read_json(path: Path) -> dict:
-    """The file's content, or nothing where it is not there: a checkpoint need not have been measured."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise PublishError(f"{path} is not valid JSON: {error}") from None
+class PublishError(UserError):
+    """What cannot be built or pushed."""
 
 
 def draw_curves(curves: dict[str, list], path: Path) -> bool:
@@ -332,12 +324,7 @@ def publish(options: argparse.Namespace) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
-    try:
-        print(publish(options))
-    except PublishError as error:
-        print(f"training.publish: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return ended("training.publish", lambda: print(publish(options)))
 
 
 if __name__ == "__main__":

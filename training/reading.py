@@ -25,18 +25,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tang_rnn import TangPoet
-from tang_rnn.faults import Fault
 from tang_rnn.files import written_whole
 
-from .errors import CorpusError
+from .errors import UserError, ended
 from .evaluate import OPENINGS
 from .loading import load_corpus
 
 ANSWERS = {"a": 0, "b": 1, "=": None}
 
 
-class ReadingError(Exception):
-    """What the user can put right. Printed as one line."""
+class ReadingError(UserError):
+    """A wrong option, or a page of answers that is none."""
 
 
 def options_of(text: str) -> dict:
@@ -206,19 +205,18 @@ def main(argv: list[str] | None = None) -> int:
     count = commands.add_parser("count", help="count the answers")
     count.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     arguments = parser.parse_args(argv)
-    try:
-        if arguments.command == "count":
-            print("\n".join(report(arguments.pages)))
-            return 0
-        if arguments.pairs < 1:
-            raise ReadingError("--pairs must be 1 or more")
-        found = pairs(arguments.settings, arguments.form, arguments.pairs, arguments.seed, arguments.corpus)
-        write_page(arguments.page, arguments.settings, found, arguments.seed)
-    except (ReadingError, Fault, CorpusError, OSError) as error:
-        print(f"training.reading: {error}", file=sys.stderr)
-        return 2
+    return ended("training.reading", lambda: count_or_draw(arguments), also=(OSError,))
+
+
+def count_or_draw(arguments: argparse.Namespace) -> None:
+    if arguments.command == "count":
+        print("\n".join(report(arguments.pages)))
+        return
+    if arguments.pairs < 1:
+        raise ReadingError("--pairs must be 1 or more")
+    found = pairs(arguments.settings, arguments.form, arguments.pairs, arguments.seed, arguments.corpus)
+    write_page(arguments.page, arguments.settings, found, arguments.seed)
     print(f"{arguments.page}: {len(found)} pairs; then python -m training.reading count {arguments.page}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ that was not measured stays as it is.
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import sys
 from pathlib import Path
 
 from tang_rnn.poet import CELLS, PRETRAINED
 
+from .errors import ended
 from .evaluate import figure
+from .papers import put, read_json, table
 from .publish import draw_curves
 
 ROOT = Path(__file__).parents[1]
@@ -25,25 +25,12 @@ READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh.md"}
 MISSING = "–"
 
 
-class ReportError(Exception):
-    """What the user can put right. Printed as one line."""
-
-
 def nats(value: float) -> str:
     return f"{value:.3f}"
 
 
 def share(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.1f}%"
-
-
-def read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ReportError(f"{path} is not valid JSON: {error}") from None
 
 
 # Names in English and Chinese, how to write a figure, and where it stands; several share a cell of the table.
@@ -101,12 +88,6 @@ SYSTEMS = {
 }
 
 
-def markdown(rows: list[list[str]]) -> str:
-    """A table whose first column are names and all others figures."""
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([head, "|---" + "|--:" * (len(rows[0]) - 1) + "|", *body])
-
-
 def figures(results: dict[str, dict], language: str) -> str:
     """The cells side by side."""
     zh = language == "zh"
@@ -136,7 +117,7 @@ def figures(results: dict[str, dict], language: str) -> str:
             f"poems {tones} keep the tones and {rhyme} the rhyme, their distinct-2 is {variety}, and {lines} of\n"
             "their lines stand in a training poem too."
         )
-    return "\n\n".join(filter(None, [markdown(rows), note, as_read(results, language)]))
+    return "\n\n".join(filter(None, [table(rows), note, as_read(results, language)]))
 
 
 def as_read(results: dict[str, dict], language: str) -> str:
@@ -150,7 +131,7 @@ def as_read(results: dict[str, dict], language: str) -> str:
         if any(value is not None for value in values):
             cells = [MISSING if value is None else write(value) for value in values]
             rows.append([chinese if zh else english, *cells])
-    return markdown(rows) if len(rows) > 1 else ""
+    return table(rows) if len(rows) > 1 else ""
 
 
 def peers(run: dict, language: str) -> str:
@@ -174,7 +155,7 @@ def peers(run: dict, language: str) -> str:
         note = f"{command}：各训练 {minutes} 分钟（{machine}）。"
     else:
         note = f"{command}: {minutes} minutes of training each ({machine})."
-    return f"{markdown(rows)}\n\n{note}"
+    return f"{table(rows)}\n\n{note}"
 
 
 def poems(result: dict) -> str:
@@ -185,36 +166,28 @@ def poems(result: dict) -> str:
     return "\n".join(rows)
 
 
-def put(text: str, name: str, content: str, path: Path) -> str:
-    """The text with the content between ``<!-- name: … -->`` and ``<!-- end -->``."""
-    marked = re.compile(rf"(<!-- {name}: .*? -->\n).*?(<!-- end -->)", re.DOTALL)
-    if not marked.search(text):
-        raise ReportError(f"{path} has no place marked <!-- {name}: … --> … <!-- end -->")
-    return marked.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
-
-
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.report", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--peers", type=Path, metavar="FILE", help="a run's peers.json, such as runs/peers/20m/peers.json"
     )
     options = parser.parse_args(argv)
-    try:
-        results = {cell: read_json(PRETRAINED / cell / "evaluation.json") for cell in CELLS}
-        logs = {cell: read_json(PRETRAINED / cell / "training_log.json") for cell in CELLS}
-        run = read_json(options.peers) if options.peers else None
-        for language, path in READMES.items():
-            text = put(path.read_text(encoding="utf-8"), "figures", figures(results, language), path)
-            if run:
-                text = put(text, "peers", peers(run, language), path)
-            text = put(text, "poems", poems(results["lstm"]), path)
-            path.write_text(text, encoding="utf-8")
-        draw_curves({cell.upper(): log.get("validation") for cell, log in logs.items()}, CURVES)
-    except (ReportError, OSError) as error:
-        print(f"training.report: {error}", file=sys.stderr)
-        return 2
+    return ended("training.report", lambda: write(options.peers), also=(OSError,))
+
+
+def write(peers_of: Path | None) -> None:
+    """Fills both READMEs and draws the curves; `peers_of` is a run's peers.json."""
+    results = {cell: read_json(PRETRAINED / cell / "evaluation.json") for cell in CELLS}
+    logs = {cell: read_json(PRETRAINED / cell / "training_log.json") for cell in CELLS}
+    run = read_json(peers_of) if peers_of else None
+    for language, path in READMES.items():
+        text = put(path.read_text(encoding="utf-8"), "figures", figures(results, language), path)
+        if run:
+            text = put(text, "peers", peers(run, language), path)
+        text = put(text, "poems", poems(results["lstm"]), path)
+        path.write_text(text, encoding="utf-8")
+    draw_curves({cell.upper(): log.get("validation") for cell, log in logs.items()}, CURVES)
     print(f"{', '.join(path.name for path in READMES.values())} and {CURVES.relative_to(ROOT)} are written")
-    return 0
 
 
 if __name__ == "__main__":

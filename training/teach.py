@@ -39,7 +39,7 @@ from tang_rnn.verse.quotations import OWN_LINES, LineIndex
 from .checkpoints import alone, checkpoints
 from .corpus import HERE, SCHEMA
 from .data import encode, score, together
-from .errors import CorpusError, TrainError
+from .errors import TrainError, ended
 from .export import export
 from .initial import begin_with, find
 from .own import gather, hold_out
@@ -340,15 +340,7 @@ def main(argv: list[str] | None = None) -> int:
     disable_progress_bars()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    try:
-        teach(options)
-    except (TrainError, CorpusError) as error:
-        print(f"training.teach: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ntraining.teach: stopped; the same command with --resume goes on", file=sys.stderr)
-        return 130
-    return 0
+    return ended("training.teach", lambda: teach(options), stopped="stopped; the same command with --resume goes on")
 
 
 if __name__ == "__main__":

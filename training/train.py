@@ -45,7 +45,7 @@ from tang_rnn.tokenization_tang_rnn import TangTokenizer, fingerprint
 from .checkpoints import alone, average, checkpoints, fault, last_complete_checkpoint
 from .configuration import BATCH, merged, read_config, training_arguments
 from .data import encode, known_only, together
-from .errors import CorpusError, TrainError
+from .errors import CorpusError, TrainError, ended
 from .export import export
 from .initial import begin_with, find
 from .loading import load_corpus, with_validation
@@ -324,16 +324,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.train", description="Train a TangRNN model.")
     parser.add_argument("config", type=Path, help="a YAML file such as training/configs/lstm.yaml")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output folder")
-    arguments = parser.parse_args(argv)
-    try:
-        train(read_config(arguments.config), arguments.resume)
-    except (TrainError, CorpusError) as error:
-        print(f"training.train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ntraining.train: stopped; --resume goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    options = parser.parse_args(argv)
+    return ended(
+        "training.train",
+        lambda: train(read_config(options.config), options.resume),
+        stopped="stopped; --resume goes on from the last checkpoint",
+    )
 
 
 if __name__ == "__main__":
