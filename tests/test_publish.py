@@ -113,6 +113,50 @@ def test_a_card_says_of_another_corpus_only_what_is_known_of_it(checkpoint, cell
     assert not any(word in card.text for word in ("of the Tang", "50,193", "the Song", "The poets are"))
 
 
+TAUGHT = {
+    "cell": "someone/tang-lstm",
+    "cell_log": {"epochs": 12.0, "beside": "song", "beside_epochs": 3.0, "teachers": 2},
+    "poems": 257,
+    "held_out": 25,
+    "rehearsed": 4493,
+    "forms": {"杂言": 213, "七律": 14},
+    "poets": {"纳兰性德": 257},
+    "new_characters": "钰",
+    "new_poets": ["纳兰性德"],
+    "before": {"own": 4.9, "tang": 4.1},
+    "after": {"own": 4.65, "tang": 4.125},
+}
+
+
+@pytest.mark.parametrize("own", [None, "me/odes"])
+def test_a_card_of_a_taught_cell_tells_its_own_story(checkpoint, tmp_path, own):
+    """What it was before, as its own log says, what it was taught, what it learned and forgot; nothing unmeasured."""
+    shutil.copytree(checkpoint, tmp_path / "final")
+    (tmp_path / "final" / "training_log.json").write_text(json.dumps({"epochs": 0.8, "kept": "x", "taught": TAUGHT}))
+    options = Namespace(kind="model", repo_id="me/mine", dry_run=tmp_path / "out", checkpoint=tmp_path / "final")
+    options.dataset_id = own
+    publish.publish(options)
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    text = " ".join(card.text.split())
+    for told in (
+        "It began as `someone/tang-lstm`, which knew the poems of the Tang (618–907), and was then taught 257 poems of",
+        "It read them 12 times. Beside them it read another corpus, `song`, 3 times",
+        "2 larger networks",
+        "taught (`python -m training.teach`) 257 poems (杂言 213, 七律 14; of 纳兰性德 257), 25 of them held out",
+        "grew by 1 characters. New poets' tokens: `<纳兰性德>`.",
+        "| 25 of the poems it was taught, held out | 4.900 | 4.650 |",
+        "| poems of the Tang that no stage read | 4.100 | 4.125 |",
+        "the Tang and the Song and of what it was taught",
+        "poems of [`me/odes`](https://huggingface.co/datasets/me/odes)"
+        if own
+        else "poems of somebody's own: simplified",
+    ):
+        assert told in text, told
+    assert card.data.datasets == ([own] if own else None) and card.data.base_model == "someone/tang-lstm"
+    assert card.data.widget[-1]["messages"][0]["content"] == "五绝 <纳兰性德>"
+    assert "not measured |" not in text and "quantangshi" not in text and "{{" not in text and "{%" not in text
+
+
 def test_the_dataset_is_named_by_its_id_in_its_card(tmp_path):
     folder = dry_run(tmp_path / "out", "dataset", "someone/quantangshi")
     assert files(folder).keys() == files(publish.CORPUS).keys() | {"LICENSE"}

@@ -50,13 +50,15 @@ DATASET_NAME = "quantangshi"  # in the owner's namespace, unless --dataset-id sa
 REMAINS = ("__pycache__", ".*", "*.pyc")
 LEAVE_OUT = shutil.ignore_patterns(*REMAINS)
 NOT_FOR_A_SPACE = shutil.ignore_patterns(*REMAINS, "make_*.py", "screenshots*")  # what the page's makers need
-WIDGET = [
-    {"text": "春"},
-    *(
-        {"example_title": told, "messages": [{"role": "system", "content": told}, {"role": "user", "content": opening}]}
-        for told, opening in (("五绝", "月"), ("七律 <李白>", "秋"))
-    ),
-]
+
+
+def example(told: str, opening: str) -> dict:
+    """Something to try on a model's page."""
+    messages = [{"role": "system", "content": told}, {"role": "user", "content": opening}]
+    return {"example_title": told, "messages": messages}
+
+
+WIDGET = [{"text": "春"}, example("五绝", "月"), example("七律 <李白>", "秋")]
 # The Hub's own machines have no GPU unless one pays for it, and the index' builds of torch bring CUDA along.
 CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
@@ -122,9 +124,14 @@ def build_onnx(checkpoint: Path, path: Path) -> None:
         raise PublishError(f"{checkpoint} gives no ONNX model: {first_line(error)}") from None
 
 
-def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str, ours: bool) -> None:
-    """A checkpoint as a model repository; `ours`: its corpus is the one of this repository."""
-    config = read_json(checkpoint / "config.json")
+def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str | None) -> None:
+    """A checkpoint as a model repository.
+
+    Args:
+        dataset_id: what it was trained on, or, where it was taught by training.teach, taught; None: this repository's
+            corpus, or somebody's own poems that are not on the Hub.
+    """
+    config = read_json(checkpoint / "config.json", missing={})
     if config.get("model_type") != "tang_rnn" or not (checkpoint / "model.safetensors").exists():
         raise PublishError(f"{checkpoint} is not a checkpoint: it needs a TangRNN config.json and model.safetensors")
     shutil.copytree(checkpoint, folder, ignore=LEAVE_OUT, dirs_exist_ok=True)
@@ -132,9 +139,13 @@ def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str, o
         shutil.copy(PACKAGE / name, folder)
     shutil.copy(ROOT / "LICENSE", folder)
     build_onnx(checkpoint, folder / "onnx" / "model.onnx")
-    log, evaluation = read_json(checkpoint / "training_log.json"), read_json(checkpoint / "evaluation.json")
+    log, evaluation = (read_json(checkpoint / f"{name}.json", missing={}) for name in ("training_log", "evaluation"))
+    taught = log.get("taught")
+    corpus_id = f"{repo_id.rpartition('/')[0]}/{DATASET_NAME}".lstrip("/")  # of this repository's, on the Hub
+    if dataset_id and not taught:
+        corpus_id = dataset_id
     has_picture = draw_curves({name: log.get(name) for name in ("train", "validation")}, folder / "loss.png")
-    results, entries = figures(evaluation.get("test", {}), dataset_id)
+    results, entries = figures(evaluation.get("test", {}), corpus_id)
     if entries:
         (folder / ".eval_results").mkdir()
         text = yaml.safe_dump(eval_result_entries_to_yaml(entries), allow_unicode=True, sort_keys=False)
@@ -145,8 +156,9 @@ def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str, o
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["poetry", "classical-chinese", "tang-poetry", config["cell_type"], "onnx", "custom_code"],
-        datasets=[dataset_id],
-        widget=WIDGET,
+        datasets=[dataset_id] if dataset_id else None if taught else [corpus_id],
+        base_model=taught["cell"] if taught and "/" in taught["cell"] else None,
+        widget=WIDGET + [example("五绝 " + f"<{poet}>", "春") for poet in (taught or {}).get("new_poets", [])[:1]],
         model_name=repo_id.split("/")[-1],
         eval_results=results or None,
     )
@@ -154,11 +166,13 @@ def build_model(folder: Path, repo_id: str, checkpoint: Path, dataset_id: str, o
         data,
         template_path=str(ROOT / "model_card.md"),
         repo_id=repo_id,
-        dataset_id=dataset_id,
-        poems=pq.read_metadata(CORPUS / "train.parquet").num_rows if ours else None,
+        dataset_id=corpus_id,
+        taught_id=dataset_id,
+        poems=pq.read_metadata(CORPUS / "train.parquet").num_rows if taught or not dataset_id else None,
         config=config,
         evaluation=evaluation,
-        log=log,
+        taught=taught,
+        log=log | (taught["cell_log"] if taught else {}),  # what it had read before it was taught
         transformers=versions(),
         has_picture=has_picture,
     )
@@ -294,7 +308,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     kinds = parser.add_subparsers(dest="kind", required=True)
     model = kinds.add_parser("model", parents=[common], help="a checkpoint with its card")
     model.add_argument("--checkpoint", type=Path, default=PACKAGE / "pretrained" / "lstm", help="default: the LSTM")
-    model.add_argument("--dataset-id", help=f"the corpus' Hub id (default: {DATASET_NAME} of the same owner)")
+    model.add_argument(
+        "--dataset-id",
+        help=f"the Hub id of what it was trained on (default: {DATASET_NAME} of the same owner), or taught",
+    )
     kinds.add_parser("dataset", parents=[common], help="the corpus")
     kinds.add_parser("space", parents=[common], help="the page")
     return parser.parse_args(argv)
@@ -312,9 +329,7 @@ def publish(options: argparse.Namespace) -> str:
         folder = options.dry_run or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if options.kind == "model":
-            owner = options.repo_id.rpartition("/")[0]
-            dataset_id = options.dataset_id or f"{owner}/{DATASET_NAME}".lstrip("/")
-            build_model(folder, options.repo_id, options.checkpoint, dataset_id, options.dataset_id is None)
+            build_model(folder, options.repo_id, options.checkpoint, options.dataset_id)
         elif options.kind == "dataset":
             build_dataset(folder, options.repo_id)
         else:

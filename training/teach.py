@@ -43,6 +43,7 @@ from .errors import TrainError, ended
 from .export import export
 from .initial import begin_with, find
 from .own import gather, hold_out
+from .papers import read_json
 from .train import Hooks, fit, model_like, plain_words
 from .trainer import PoetTrainer, sample_poems
 from .vocabulary import enough, grown, occurring
@@ -55,6 +56,8 @@ TANG_SAMPLE = 200  # poems of the Tang's validation split that say what is forgo
 FORGIVEN = 0.03  # nats a character by which the Tang's loss may rise before a checkpoint counts as a worse one
 SAVE_EVERY = 120  # seconds
 FEWEST = 4  # poems there must be
+# Of a cell's training_log.json, what its card tells of how it came to be.
+STORY = ("epochs", "beside", "beside_epochs", "teachers", "pretrained_on", "pretrained_epochs", "taught")
 
 
 @dataclass
@@ -182,6 +185,7 @@ def prepare(names: list[str], cell: str, output: Path, column: str | None, seed:
     poet = find(cell, "--cell")
     rows = Dataset.from_list(own.rows)
     tokenizer = grown(poet.tokenizer, *occurring(rows, **enough(len(rows))))
+    log = read_json(poet.recurrence.folder / "training_log.json", missing={})
     known = poet.tokenizer.get_vocab()
     new = [token for token in tokenizer.get_vocab() if token not in known]
     model = model_like(poet.model.config, tokenizer)
@@ -198,8 +202,9 @@ def prepare(names: list[str], cell: str, output: Path, column: str | None, seed:
     total = passes * sum(lengths) * (1 + REHEARSAL)
     max_tokens = int(min(2048, max(512, total // 150)))
     facts = {
-        "cell": cell,
-        "sources": [Path(name).name if Path(name).exists() else name for name in names],
+        "cell": called(cell),
+        "cell_log": {name: value for name, value in log.items() if name in STORY},
+        "sources": [called(name) for name in names],
         "poems": len(own.rows),
         "held_out": len(held),
         "left_out": len(own.dropped),
@@ -214,6 +219,12 @@ def prepare(names: list[str], cell: str, output: Path, column: str | None, seed:
     with written_whole(output / LESSON) as path:
         path.write_text(json.dumps(lesson.__dict__, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return lesson
+
+
+def called(name: str) -> str:
+    """A file, folder or id without the folders of this machine; a cell that a run left has the run's name."""
+    path = Path(name).resolve()
+    return (path.parent.name if path.name == "final" else path.name) if path.exists() else name
 
 
 def read_tang(split: str, count: int | None, seed: int) -> Dataset:
