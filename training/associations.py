@@ -29,13 +29,22 @@ DOUBLED = 3  # times that a doubling must stand in the poems
 CONTRARY = 0.5  # the least price of two words that shun each other: rarer together than chance by a factor e^-0.5
 EXPECTED = 4  # poems in which two words would stand by chance, for their rarity to say something
 # Words that name a season or an hour; which of them shun each other is counted.
-SEASON = (
-    "春 夏 秋 冬 东风 西风 北风 春风 秋风 桃 桃李 杏 梨花 柳 柳絮 柳色 杨花 莺 燕 花开 落花 芳草 萋萋 寒食 清明 荷 莲 "
-    "芙蓉 榴 蝉 暑 热 麦 新蝉 白露 芦花 萤 菊 雁 砧 蛩 霜 露 红叶 黄叶 落叶 木叶 摇落 重阳 雪 冰 腊 梅 寒"
-)
+SEASONS = {
+    "spring": (
+        "春 东风 春风 春色 春光 春草 春水 桃 桃李 桃花 杏 杏花 梨花 海棠 牡丹 柳 柳絮 柳色 柳条 杨柳 垂柳 杨花 飞絮 "
+        "莺 流莺 黄鹂 杜鹃 子规 燕 花开 落花 百花 芳草 芳菲 萋萋 寒食 清明 暖"
+    ),
+    "summer": "夏 荷 荷香 莲 藕花 芙蓉 榴 樱桃 菱 暑 热 炎 麦 新蝉 绿阴",
+    "autumn": (
+        "秋 西风 秋风 秋色 秋光 秋声 秋月 秋水 秋草 衰草 白露 芦花 荻花 蓼 萤 菊 桂 枫 雁 鸿 砧 蛩 蟋蟀 寒蝉 霜 露 "
+        "红叶 黄叶 落叶 木叶 摇落 重阳 凉"
+    ),
+    "winter": "冬 北风 雪 雪花 飞雪 残雪 冰 腊 梅 寒 天寒",
+    "any": "蝉 绿树 青草 绿草",
+}
 HOUR = (
-    "晓 曙 晨 朝 初日 日出 鸡鸣 白日 午 昼 晚 暮 日暮 日斜 夕 夕阳 斜阳 残阳 落日 斜日 落晖 黄昏 夜 夜半 宵 月 明月 "
-    "残月 星 灯 梦 三更"
+    "晓 曙 晨 朝 朝阳 初日 日出 日高 鸡鸣 白日 午 昼 晚 暮 暮色 日暮 日斜 夕 夕阳 斜阳 残阳 落日 斜日 落晖 落照 残照 "
+    "黄昏 夜 夜半 夜深 宵 月 明月 残月 星 灯 烛 漏 梦 三更"
 )
 CHARACTERS = 4096  # of the tables, the most frequent
 REACH = 7  # lines between which characters are taken to stand together
@@ -50,18 +59,36 @@ def doublings(poems: Poems) -> frozenset[str]:
 
 
 def contrary(quatrains: Poems) -> dict[tuple[str, str], float]:
-    """The words of season, and those of hour, that are rarer in one quatrain than chance would have it."""
-    texts, found = [" ".join(lines) for lines in quatrains], {}
-    for kind in (SEASON.split(), HOUR.split()):
-        has = np.array([[word in text for text in texts] for word in kind], dtype=np.float32)  # (words, quatrains)
-        both, alone = has @ has.T, has.sum(1)
-        for i, one in enumerate(kind):
-            for j, other in enumerate(kind[:i]):
-                chance = alone[i] * alone[j] / len(texts)
+    """The words of season, and those of hour, that are rarer in one quatrain than chance would have it.
+
+    Two words that are too rare to say shun each other as much as all such of their seasons do together.
+    """
+    texts = [" ".join(lines) for lines in quatrains]
+    season = {word: name for name, words_of in SEASONS.items() for word in words_of.split()}
+    return _shunning(texts, season) | _shunning(texts, dict.fromkeys(HOUR.split(), "any"))
+
+
+def _shunning(texts: Sequence[str], kinds: dict[str, str]) -> dict[tuple[str, str], float]:
+    """The pairs of these words, each with its kind, and how much rarer they are together than by chance."""
+    has = np.array([[word in text for text in texts] for word in kinds], dtype=np.float32)  # (words, texts)
+    both, alone = has @ has.T, has.sum(1)
+    found, chances, rare = {}, Counter(), Counter()
+    for i, one in enumerate(kinds):
+        for j, other in enumerate(list(kinds)[:i]):
+            pair, chance = (other, one), alone[i] * alone[j] / len(texts)
+            if one in other or other in one:
+                continue
+            if chance >= EXPECTED:
                 price = math.log((chance + 1) / (both[i, j] + 1))
-                if chance >= EXPECTED and price >= CONTRARY and one not in other and other not in one:
-                    found[other, one] = price
-    return found
+                if price >= CONTRARY:
+                    found[pair] = price
+            elif kinds[one] != kinds[other] and "any" not in (kinds[one], kinds[other]):
+                of_kind = kinds[other], kinds[one]
+                chances[of_kind], rare[of_kind] = chances[of_kind] + chance, rare[of_kind] + both[i, j]
+                found[pair] = of_kind
+    prices = {kind: math.log((chances[kind] + 1) / (rare[kind] + 1)) for kind in chances}
+    priced = {pair: prices[price] if isinstance(price, tuple) else price for pair, price in found.items()}
+    return {pair: price for pair, price in priced.items() if price >= CONTRARY}
 
 
 # -- tables of pairs of characters ------------------------------------------------------------------------------------
@@ -172,7 +199,7 @@ def last_couplets(poems: Poems, index: dict[str, int]) -> np.ndarray:
 def build(poems: Poems, titles: Sequence[str], table: Path, list_: Path) -> None:
     """Counts everything and writes both files."""
     regulated = [lines for lines in poems if len(lines) in (4, 8) and {len(line) for line in lines} in ({5}, {7})]
-    quatrains = [lines for lines in regulated if len(lines) == 4]
+    quatrains = [lines[first : first + 4] for lines in regulated for first in range(0, len(lines), 4)]
     Usage(doublings(poems), contrary(quatrains)).write(list_)
     counts = Counter(char for lines in poems for line in lines for char in line)
     characters = [char for char, _ in sorted(counts.items(), key=lambda found: (-found[1], found[0]))[:CHARACTERS]]

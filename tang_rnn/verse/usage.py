@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import permutations
 from pathlib import Path
 
 from .forms import classify
@@ -72,10 +73,8 @@ class Usage:
     def contradictions(self, lines: Sequence[str]) -> list[tuple[str, str]]:
         """The pairs of words that shun each other, but stand in one poem."""
         text = " ".join(lines)
-        here = {word for word in self.markers if word in text}
-        if len(here) < 2:
-            return []
-        return [pair for pair in self.contrary if here.issuperset(pair)]
+        here = sorted(word for word in self.markers if word in text)
+        return [pair for pair in permutations(here, 2) if pair in self.contrary]
 
 
 @cache
