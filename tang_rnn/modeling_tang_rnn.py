@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,6 +185,13 @@ def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
     return type(module) is kind and not hooks and "forward" not in vars(module)
 
 
+def cudnn_dtype(x: torch.Tensor) -> torch.dtype | None:
+    """What autocast asks for on a GPU: torch would hand cuDNN float16 whatever that is, and wants weights of one dtype.
+    None elsewhere."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if device == "cuda" and torch.is_autocast_enabled(device) else None
+
+
 def is_exporting() -> bool:
     """Whether torch.export is looking on; torch can be asked so since 2.7."""
     return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
@@ -226,7 +234,7 @@ class TangRNNLayer(nn.Module):
         if is_exporting() and not (single and mask is None):
             return self._scan(x, state, mask)
         plain, run = is_plain(self.cell, self.kind.layer), self.cell
-        if self.training and self.recurrent_dropout > 0:
+        if self.training and (self.recurrent_dropout > 0 or plain and cudnn_dtype(x)):
             run = self._with_dropped_weights if plain else self._with_dropped_weights_through_hooks
         elif single and lengths is None and plain:
             # oneDNN lays out an LSTM's weights anew at each call, which takes five times as long as the step itself.
@@ -247,14 +255,24 @@ class TangRNNLayer(nn.Module):
 
     def _dropped(self) -> torch.Tensor:
         weight = F.dropout(self.cell.weight_hh_l0, self.recurrent_dropout)
-        device = weight.device.type
+        on_cpu = weight.device.type == "cpu" and torch.is_autocast_enabled("cpu")
         # autocast would convert what is no parameter anew at each time step
-        return weight.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else weight
+        return weight.to(torch.get_autocast_dtype("cpu")) if on_cpu else weight
 
     def _with_dropped_weights(self, x, state):
         """What torch's layer does, with DropConnect; the same arguments, the same results."""
         weights = self._weights()
         weights[1] = self._dropped()
+        values = x.data if isinstance(x, PackedSequence) else x
+        if dtype := cudnn_dtype(values):
+            weights, values = [weight.to(dtype) for weight in weights], values.to(dtype)
+            x = x._replace(data=values) if isinstance(x, PackedSequence) else values
+            state = self.kind.given(tuple(tensor.to(dtype) for tensor in self.kind.taken(state)))
+        with torch.autocast(values.device.type, enabled=False) if dtype else nullcontext():
+            return self._whole(x, state, weights)
+
+    def _whole(self, x, state, weights):
+        """What torch's layer does, with these weights."""
         options = True, 1, 0.0, True, False  # has_biases, num_layers, dropout, train, bidirectional
         if not isinstance(x, PackedSequence):
             output, *state = self.kind.whole(x, state, weights, *options, True)

@@ -10,11 +10,12 @@ from conftest import CELLS
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils.rnn import PackedSequence
 from transformers import Trainer, TrainingArguments
 from transformers.cache_utils import Cache, LinearAttentionLayer
 
-from tang_rnn import TangRNNConfig, TangRNNForCausalLM
-from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, locked_dropout, sampled_classes
+from tang_rnn import TangRNNConfig, TangRNNForCausalLM, modeling_tang_rnn
+from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, TangRNNLayer, locked_dropout, sampled_classes
 
 B, T, V, E, H, LAYERS = 3, 7, 50, 24, 32, 2
 
@@ -264,6 +265,29 @@ def test_embedding_dropout_drops_a_character_wherever_it_stands():
     assert 0 < gone.sum() < V
     torch.testing.assert_close(dropped[0, ~gone], 2 * model.embed_tokens.weight[~gone])
     assert torch.equal(model.eval().embed(ids), model.embed_tokens(ids))
+
+
+@pytest.mark.parametrize("recurrent_dropout", [0.0, 1e-9])
+def test_training_on_a_gpu_is_in_the_dtype_asked_for(cell, ids, monkeypatch, recurrent_dropout):
+    """There the layer itself converts what cuDNN is given, all of it alike; here as if this were one."""
+    model = make(cell, recurrent_dropout=recurrent_dropout).train()
+    padding = torch.ones_like(ids)
+    padding[1, T - 2 :] = 0
+    seen, whole = [], TangRNNLayer._whole
+
+    def watched(self, x, state, weights):
+        values = x.data if isinstance(x, PackedSequence) else x
+        seen.append({values.dtype, *(tensor.dtype for tensor in (*self.kind.taken(state), *weights))})
+        return whole(self, x, state, weights)
+
+    expected = [model.model(ids, **mask).last_hidden_state for mask in ({}, {"attention_mask": padding})]
+    monkeypatch.setattr(modeling_tang_rnn, "cudnn_dtype", lambda x: torch.bfloat16)
+    monkeypatch.setattr(TangRNNLayer, "_whole", watched)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = [model.model(ids, **mask).last_hidden_state for mask in ({}, {"attention_mask": padding})]
+    assert seen and all(dtypes == {torch.bfloat16} for dtypes in seen)
+    for one, other in zip(got, expected):
+        torch.testing.assert_close(one.float(), other, rtol=0.1, atol=0.05)
 
 
 @pytest.mark.parametrize("padding", [0, 2])
