@@ -447,6 +447,24 @@ def test_nothing_moves_while_the_page_and_a_poem_come(visit, width, height):
     assert page.evaluate("window.shifts ?? 0") < 0.05
 
 
+@pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
+def test_all_views_stand_in_one_row_on_a_phone(visit, locale):
+    page = visit(width=360, height=740, locale=locale)
+    tops = page.locator("[role=tab]").evaluate_all("all => all.map(tab => tab.getBoundingClientRect().top)")
+    assert len(tops) == 7 and len(set(tops)) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_what_is_only_an_example_does_not_look_filled_in_and_what_a_link_fills_in_is_open(visit):
+    colour = "e => [getComputedStyle(e).color, getComputedStyle(e, '::placeholder').color]"
+    page = visit()
+    ink, example = page.locator("[data-form=write] [name=include]").evaluate(colour)
+    assert ink != example
+    assert page.locator("[data-form=write] .settings details").get_attribute("open") is None
+    asked = visit(opening="春", form="五绝", include="明月", seed=1)
+    expect(asked.locator("[data-form=write] [name=include]")).to_be_visible()
+
+
 def test_a_phone_can_read_the_charts_and_compare_three_poems(visit):
     page = visit(width=390, height=844, tab="compare", opening="春", form="七律", seed=7)
     expect(page.locator("[data-numbers] .best")).to_have_count(3)

@@ -85,6 +85,12 @@ function inOrder(values) {
   return [...entries.filter(isBook), ...entries.filter((entry) => !isBook(entry))];
 }
 
+/** Opens the fold that a field is in: what is asked is to be seen. */
+function unfold(field) {
+  const fold = field.closest?.("details");
+  if (fold) fold.open = true;
+}
+
 /** Sets a form's fields to what an address says. Gives a word on the values that are none of a field's choices. */
 export function choose(form, values) {
   const strange = [];
@@ -99,6 +105,7 @@ export function choose(form, values) {
     } else field.value = value;
     if (name === "temperature") field.nextElementSibling.value = field.value;
     if (name === "rhyme_book") rhymesOf(form);
+    if (value) unfold(field);
   }
   glosses();
   return strange.length ? t("strange", { values: strange.join(" ") }) : "";
