@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,3 +22,10 @@ def machine() -> dict:
         "torch": version("torch"),
         "transformers": version("transformers"),
     }
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -16,7 +16,6 @@ import asyncio
 import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from benchmarks import free_port
+
 APP = Path(__file__).resolve().parent.parent / "demo" / "app.py"
 OPENINGS = ("春", "月", "山", "秋")
 SEEDS = 8  # so that poems come again and can be compared
@@ -37,9 +38,7 @@ SEEDS = 8  # so that poems come again and can be compared
 @contextmanager
 def page() -> Iterator[tuple[str, psutil.Process]]:
     """The address of the page and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
     with subprocess.Popen([sys.executable, APP], env=environment, stdout=subprocess.DEVNULL) as server:
         try:

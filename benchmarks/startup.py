@@ -11,7 +11,6 @@ import argparse
 import http.client
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import free_port, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "import torch, transformers"
@@ -33,9 +32,7 @@ def python(*arguments: str) -> tuple[float, int]:
 
 def page() -> tuple[float, int]:
     """Runs the page until it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     def answers(process: subprocess.Popen) -> None:
         while process.poll() is None:

@@ -99,7 +99,9 @@ def ours(name: str, **changes: Any) -> Option:
 
 
 CELL = Option("cell", str, "lstm", "the recurrent cell", choices=tuple(sorted(NAMES, key=lambda name: name != "lstm")))
-ANY_FORM = Option("form", str, "", "", choices=("五绝", "七绝", "五律", "七律", "五古", "七古", "杂言", ""))
+# All but 排律, which must be told how many lines.
+OFFERED = [name for name, form in FORMS.items() if form.num_lines or not form.regulated]
+ANY_FORM = Option("form", str, "", "", choices=(*OFFERED, ""))
 FORM = replace(
     ANY_FORM, default="五绝", help="五绝 七绝 are quatrains, 五律 七律 eight lines, 五古 七古 old style; empty: any"
 )

@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from tang_rnn.arguments import Parser, add_options, value_of
 from tang_rnn.faults import Fault, first_line
 from tang_rnn.verse import PINGSHUI, check_all, get_book
-from tang_rnn.words import say
+from tang_rnn.words import DEFAULT, languages, say
 from tang_rnn.writing.request import ANSWERING, CONTINUING, HAND, OPTIONS, REVISING, Option
 
 CELL = "rnn, lstm (default), gru, a folder or a Hub id"
@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--form", help="judge it as this form")
     check.add_argument("--rhyme-book", default=PINGSHUI.name, metavar="BOOK", help=OPTIONS["rhyme_book"].help)
-    check.add_argument("--language", choices=("en", "zh"), default="en", help="of the verdict: en (default) or zh")
+    check.add_argument("--language", choices=languages(), default=DEFAULT, help="of the verdict (default: en)")
     check.add_argument("--suggest", action="store_true", help="what would mend each fault, by the lstm's judgement")
     check.add_argument("--json", action="store_true", help="print a JSON object")
 

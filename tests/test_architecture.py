@@ -154,6 +154,7 @@ def test_a_language_is_one_file(tmp_path, monkeypatch):
         fault = Fault("too_long", name="opening", count=9, most=5)
         assert fault.say("xx") == "((the opening) is too long: 9 characters, at most 5)"
         assert words.languages()["xx"]["page"]["write"] == "(Write)"
+        assert build_parser().parse_args(["check", "春", "--language", "xx"]).language == "xx"
     finally:
         monkeypatch.undo()
         words.languages.cache_clear()

@@ -18,8 +18,9 @@ pytest.importorskip("gradio", reason="gradio is not installed; it comes with the
 import httpx  # noqa: E402
 from gradio_client import Client  # noqa: E402
 from gradio_client.exceptions import AppError  # noqa: E402
-from page import APP, free_port, load_app, running, serving  # noqa: E402
+from page import APP, load_app, running, serving
 
+from benchmarks import free_port  # noqa: E402
 from tang_rnn import verse  # noqa: E402
 from tang_rnn.faults import Fault  # noqa: E402
 from tang_rnn.recurrence import Recurrence  # noqa: E402

@@ -7,7 +7,9 @@ import time
 
 import pytest
 from browsers import CI, PATIENCE, TYPEFACE, launched
-from page import free_port, serving
+from page import serving
+
+from benchmarks import free_port
 
 httpx = pytest.importorskip("httpx")
 

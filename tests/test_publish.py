@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import yaml
 from conftest import POEMS, STRANGER, clean_environment
 from huggingface_hub import ModelCard, metadata_load, parse_eval_result_entries
 
+from benchmarks import free_port
 from tang_rnn import TangRNNConfig, TangRNNForCausalLM
 from training import publish
 from training.export import export
@@ -202,9 +202,7 @@ def test_the_front_matter_of_the_space_is_valid(space):
 
 
 def test_the_space_serves_its_page_from_its_own_files_alone(space, tmp_path):
-    with socket.socket() as probe:  # a port that is free
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path / "log"
     with log.open("w") as output:
         environment = clean_environment(tmp_path) | {"GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "0"}

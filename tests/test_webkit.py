@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 
 import pytest
 from browsers import CI
-from page import free_port, serving
+from page import serving
+
+from benchmarks import free_port
 
 httpx = pytest.importorskip("httpx")
 

@@ -15,6 +15,12 @@ import write from "./write.js";
 
 const PAPER = { light: "#f5f0e4", dark: "#191714" };
 
+const language = () => speech.language.split("-")[0];
+
+/** The languages there are; one in two scripts is one. */
+const languages = () => Object.keys(page.facts.words).filter((each) => !each.includes("-"));
+const following = () => languages()[(languages().indexOf(language()) + 1) % languages().length];
+
 /** The page in a language; Chinese in the characters that this visitor reads. */
 function speak(wanted) {
   const chinese = wanted === "zh" && prefersTraditional() ? "zh-Hant" : wanted;
@@ -22,10 +28,11 @@ function speak(wanted) {
   page.root.lang = document.documentElement.lang = speech.language === "zh" ? "zh-Hans" : speech.language;
   document.title = t("title");
   translate();
+  const { own_name: name, switch_here: said } = page.facts.words[following()].page; // for who reads that one
+  $("[data-language]").textContent = name;
+  $("[data-language]").setAttribute("aria-label", said);
   page.root.dispatchEvent(new Event("spoken"));
 }
-
-const language = () => speech.language.split("-")[0];
 
 function dye(dark) {
   document.body.classList.toggle("dark", dark);
@@ -57,10 +64,10 @@ function turnTo(view, focus = false) {
 }
 
 function setUpLanguage(asked) {
-  const browser = navigator.language?.toLowerCase().startsWith("zh") ? "zh" : "en";
+  const browser = languages().find((each) => navigator.language?.toLowerCase().startsWith(each)) ?? "en";
   speak(asked ?? stored("language", browser));
   $("[data-language]").addEventListener("click", () => {
-    const other = language() === "zh" ? "en" : "zh";
+    const other = following();
     store("language", other);
     speak(other);
   });

@@ -46,4 +46,4 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-__all__ = ["languages", "say"]
+__all__ = ["DEFAULT", "languages", "say"]

@@ -3,15 +3,17 @@
     lowest    every package at the lower bound that pyproject.toml declares for it
     newest    the newest releases of the index, whatever constraints.txt says
 
-For each end an environment is kept in .cache/, the wheel is built and installed there, and check.py runs in it, with
-the package and by the checkpoints' own code alone.
+For each end an environment is kept in .cache/, or in COMPAT_CACHE, where the next checkout finds it; the wheel is built
+and installed there, and check.py runs in it, with the package and by the checkpoints' own code alone. Several ends are
+tried side by side, each on one thread.
 
 torch is the one of constraints.txt at both ends: on most machines an older or newer one is a CUDA build of 5 GB.
-TORCH=2.6.0 takes another.
+TORCH=2.6.0 takes another; below what training needs, the check leaves training out.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -26,7 +28,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CACHE = ROOT / ".cache" / "compat"
+CACHE = Path(os.environ.get("COMPAT_CACHE") or ROOT / ".cache" / "compat")
 ENDS = ("lowest", "newest")
 EXTRAS = ("demo", "train")
 
@@ -54,7 +56,18 @@ def requirements(end: str) -> list[str]:
         without = [line for line in declared if not re.fullmatch(r"[\w-]+(\[[\w,]+\])?>=[\w.]+", line)]
         assert not without, f"no lower bound, or more than that: {without}"
         declared = [line.replace(">=", "==") for line in declared]
-    return [f"torch=={os.environ.get('TORCH') or pinned()['torch']}", *declared]
+    return [f"torch=={torch_release()}", *declared]
+
+
+def torch_release() -> str:
+    return os.environ.get("TORCH") or pinned()["torch"]
+
+
+def trains() -> bool:
+    """Whether this torch is one that training declares."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    least = next(line.partition(">=")[2] for line in extras["train"] if line.startswith("torch>="))
+    return [*map(int, torch_release().split(".")[:2])] >= [*map(int, least.split("."))]
 
 
 def environment(end: str) -> Path:
@@ -101,7 +114,7 @@ def try_out(end: str, package: Path) -> bool:
         options = {"cwd": Path(place, "nowhere"), "env": kept | {"HF_HOME": place, "OMP_NUM_THREADS": "1"}}
         done = [
             subprocess.run([folder / "bin" / "python", HERE / "check.py", *more], **options).returncode == 0
-            for more in (["--training", Path(place, "copy", "training")], ["--without-package"])
+            for more in (["--training", Path(place, "copy", "training")] if trains() else [], ["--without-package"])
         ]
     return all(done)
 
@@ -110,14 +123,24 @@ def main(ends: list[str]) -> int:
     if unknown := set(ends) - set(ENDS):
         print(f"there is no end {' or '.join(unknown)}: {' or '.join(ENDS)}", file=sys.stderr)
         return 2
+    ends = ends or [*ENDS]
+    if len(ends) > 1:
+        return together(ends)
     CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        package = wheel(Path(folder))
-        results = {end: try_out(end, package) for end in ends or ENDS}
-    print()
-    for end, good in results.items():
-        print(f"{end}: {'everything works' if good else 'not everything works, see above'}")
-    return 0 if all(results.values()) else 1
+    with tempfile.TemporaryDirectory() as folder, open(CACHE / f"{ends[0]}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another checkout may be at the same environment
+        good = try_out(ends[0], wheel(Path(folder)))
+    print(f"\n{ends[0]}: {'everything works' if good else 'not everything works, see above'}")
+    return 0 if good else 1
+
+
+def together(ends: list[str]) -> int:
+    """Each end in a process of its own; what they say is shown one after the other."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    tried = [subprocess.Popen([sys.executable, __file__, end], **options) for end in ends]
+    for process in tried:
+        print(process.communicate()[0], flush=True)
+    return max(process.returncode for process in tried)
 
 
 if __name__ == "__main__":
