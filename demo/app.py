@@ -61,7 +61,7 @@ from tang_rnn.verse import FORMS, split_lines  # noqa: E402
 from tang_rnn.words import languages  # noqa: E402
 from tang_rnn.writing.reading import form_of_lines  # noqa: E402
 from tang_rnn.writing.request import REQUIRED, Option  # noqa: E402
-from tang_rnn.writing.script import prose_to_traditional  # noqa: E402
+from tang_rnn.writing.script import prose_to_traditional, to_traditional  # noqa: E402
 from tang_rnn.writing.together import Together  # noqa: E402
 
 LONGEST_ACROSTIC = 16
@@ -214,7 +214,9 @@ def words() -> dict[str, dict[str, dict[str, str]]]:
 @cache
 def facts() -> dict:
     """What the page knows before it asks: names to choose from, sizes, how training went, for each endpoint its options
-    in order with limits and defaults, the lines of forms that fix them, and all words by language and section."""
+    in order with limits and defaults, the lines of forms that fix them, all words by language and section, and which
+    names of verse are others in traditional characters.
+    """
     cells = {}
     for cell in NAMES:
         weights = poet_of(cell).recurrence
@@ -227,15 +229,19 @@ def facts() -> dict:
             "layers": weights.config.num_hidden_layers,
             "log": json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {},
         }
+    poets = list(dict.fromkeys(poet for cell in NAMES for poet in poet_of(cell).tokenizer.poets))
+    books = {name: list(book.level_groups) for name, book in verse.RHYME_BOOKS.items()}
+    names = [*poets, *FORMS, *books, *sum(books.values(), [])]
     return {
         "version": tang_rnn.__version__,
         "cells": cells,
-        "poets": list(dict.fromkeys(poet for cell in NAMES for poet in poet_of(cell).tokenizer.poets)),
+        "poets": poets,
         "seals": {cell: seal_of(cell) for cell in NAMES},
-        "books": {name: list(book.level_groups) for name, book in verse.RHYME_BOOKS.items()},
+        "books": books,
         "options": {name: [option.to_dict() for option in options] for name, options in ENDPOINTS.items()},
         "forms": {form.name: [form.num_lines, form.line_length] for form in FORMS.values() if form.num_lines},
         "words": words(),
+        "traditional": {name: to_traditional(name) for name in names if to_traditional(name) != name},
     }
 
 

@@ -380,6 +380,10 @@ def test_language_follows_the_browser_and_the_switch(visit):
     taiwan = visit(locale="zh-TW", opening="云", seed=1)
     expect(taiwan.locator(".go >> nth=0")).to_have_text("落筆")
     expect(taiwan.locator("[data-sheet=write] .poem")).to_contain_text("雲")
+    for name, value, text in (("poet", "李商隐", "李商隱"), ("rhyme", "十五咸", "十五咸"), ("rhyme", "七阳", "七陽")):
+        option = taiwan.locator(f"[data-form=write] [name={name}] option[value={value}]")
+        expect(option).to_have_text(text)
+    expect(taiwan.locator("[data-form=write] [data-radios=form] .chip >> nth=0")).to_have_text("五絕")
     taiwan.click("[data-act=script]")  # chosen otherwise, and remembered
     expect(taiwan.locator(".go >> nth=0")).to_have_text("落笔")
     taiwan.goto(taiwan.url.split("?")[0])

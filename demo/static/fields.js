@@ -9,7 +9,7 @@ export const cells = () => option("write", "cell").choices;
 
 // What stands on a chip: attributes, and a text where that is not among the page's words.
 const LABELS = {
-  form: (form) => (form ? [{ lang: "zh-Hans", translate: "no" }, form] : [{ "data-t": "form_free" }]),
+  form: (form) => (form ? [{ lang: "zh", translate: "no", "data-proper": form }] : [{ "data-t": "form_free" }]),
   cell: (cell) => [{}, cellName(cell)],
   line_length: (length) => [{ "data-t": `length_${length}` }],
   tail: (tail) => [{ "data-t": `tail_${Number(tail)}` }],
@@ -25,7 +25,7 @@ function chips(endpoint, name) {
 }
 
 function list(select, none, names) {
-  const options = names.map((name) => h("option", { value: name }, name));
+  const options = names.map((name) => h("option", { value: name, "data-proper": name }));
   select.append(h("option", { value: "", "data-t": none }), ...options);
 }
 
@@ -42,7 +42,7 @@ function rhymesOf(form) {
 export function setUpFields() {
   for (const box of $$("[data-radios]")) box.append(...chips(box.closest("form").dataset.form, box.dataset.radios));
   for (const select of $$("[data-books]")) {
-    select.append(...Object.keys(page.facts.books).map((book) => h("option", { value: book }, book)));
+    select.append(...Object.keys(page.facts.books).map((book) => h("option", { value: book, "data-proper": book })));
     select.addEventListener("change", () => rhymesOf(select.form));
   }
   for (const select of $$("[data-rhymes]")) rhymesOf(select.form);

@@ -13,6 +13,9 @@ export const prefersTraditional = () =>
 
 const NAMES = ["name", "other", "names"]; // fields that hold names of options, to be looked up
 
+/** A name of verse (a poet, a form, a rhyme group, a book) in the script of the page. */
+export const proper = (name) => (speech.language === "zh-Hant" && page.facts.traditional[name]) || name;
+
 /**
  * A sentence with its {fields} filled in, in the page's language, or in English where that lacks it. A field may be a
  * list, or itself a sentence: { key, fields }.
@@ -21,7 +24,7 @@ export function say(section, key, fields = {}) {
   const { words } = page.facts, spoken = words[speech.language] ?? words.en;
   const shown = (name) => [fields[name]].flat().map((value) => {
     if (value?.key) return say(section, value.key, value.fields);
-    return (NAMES.includes(name) && spoken.names[value]) || value;
+    return (NAMES.includes(name) && spoken.names[value]) || proper(value);
   }).join(" ");
   const sentence = spoken[section]?.[key] ?? words.en[section]?.[key] ?? key;
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in fields ? shown(name) : whole));
@@ -36,6 +39,7 @@ const has = (key) => key in page.facts.words[speech.language].page;
 /** Translates what has been added to the page; also called whenever the language changes. */
 export function translate(inside = page.root) {
   for (const element of $$("[data-t]", inside)) element.textContent = t(element.dataset.t);
+  for (const element of $$("[data-proper]", inside)) element.textContent = proper(element.dataset.proper);
   for (const element of $$("[data-t-label]", inside)) element.setAttribute("aria-label", t(element.dataset.tLabel));
   for (const element of $$("[data-t-placeholder]", inside)) element.placeholder = t(element.dataset.tPlaceholder);
 }
