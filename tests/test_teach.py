@@ -18,8 +18,10 @@ from tang_rnn.faults import Fault, PoetError
 from tang_rnn.tokenization_tang_rnn import fingerprint
 from training import teach
 from training.checkpoints import alone
+from training.configuration import read_config
 from training.export import export
 from training.own import gather
+from training.train import train
 from training.trainer import PoetTrainer
 from training.vocabulary import grown
 
@@ -174,6 +176,19 @@ def test_an_unknown_cell_and_a_folder_in_use_are_one_line(cell, tmp_path, capsys
 def test_check_reads_and_stops(cell, tmp_path, capsys):
     assert run(cell, tmp_path / "mine", "--check") == 0
     assert "60 poems" in capsys.readouterr().out and not (tmp_path / "mine" / "final").exists()
+
+
+def test_the_configuration_for_ones_own_poems_goes_the_long_way(cell, tmp_path, capsys):
+    """training/configs/fine-tune.yaml with these poems, this cell and this folder: any text makes a corpus."""
+    config = read_config(POEMS.parents[2] / "training" / "configs" / "fine-tune.yaml")
+    config |= {"corpus": str(POEMS), "initial": str(cell), "output_dir": str(tmp_path / "run")}
+    config["trainer"] |= {"num_train_epochs": 1, "disable_tqdm": True, "report_to": []}
+    train(config)
+    assert "60 poems: 五律 32" in capsys.readouterr().out
+    poet, before = TangPoet.from_pretrained(tmp_path / "run" / "final"), TangPoet.from_pretrained(cell)
+    assert poet.tokenizer.get_vocab().items() > before.tokenizer.get_vocab().items(), "it has grown"
+    assert poet.model.config.output_dropout == 0.2 and poet.model.config.hidden_size == before.model.config.hidden_size
+    assert len(poet.write("", form="五绝", seed=1).lines) == 4
 
 
 # ------------------------------------------------------------------------------------------------------ vocabulary

@@ -55,6 +55,7 @@ REHEARSAL = 1.0  # characters of the Tang for each of one's own
 TANG_SAMPLE = 200  # poems of the Tang's validation split that say what is forgotten
 FORGIVEN = 0.03  # nats a character by which the Tang's loss may rise before a checkpoint counts as a worse one
 SAVE_EVERY = 120  # seconds
+LEAST = 0.002  # nats a character that count as something learned
 FEWEST = 4  # poems there must be
 # Of a cell's training_log.json, what its card tells of how it came to be.
 STORY = ("epochs", "beside", "beside_epochs", "teachers", "pretrained_on", "pretrained_epochs", "taught")
@@ -324,10 +325,12 @@ def learn(lesson: Lesson, output: Path, options: argparse.Namespace) -> None:
         ),
     )
     after = json.loads((output / "final" / "training_log.json").read_text(encoding="utf-8"))["taught"]["after"]
+    better = after["own"] < before["own"] - LEAST
     print(
         f"after:  {after['own']:.3f} nats a character on those held out ({after['own'] - before['own']:+.3f}), "
         f"{after['tang']:.3f} on the Tang's ({after['tang'] - before['tang']:+.3f})\n"
-        f"write with it: tang-rnn write 春 --cell {output / 'final'}"
+        + ("" if better else "it hardly learned: the poems are few, or like those that it knows\n")
+        + f"write with it: tang-rnn write 春 --cell {output / 'final'}"
     )
 
 

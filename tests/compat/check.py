@@ -173,7 +173,7 @@ def page() -> None:
     with tempfile.TemporaryFile("w+") as said:
         server = subprocess.Popen(command, stdout=said, stderr=said)
         try:
-            deadline = time.monotonic() + 180
+            deadline = time.monotonic() + 600  # the machine may be busy
             while True:
                 try:
                     client = Client(f"http://127.0.0.1:{port}", verbose=False)
