@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import hub_server
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import clean_environment
 from datasets import Dataset, DatasetDict
 
 from tang_rnn.encodings import decode
@@ -299,3 +303,34 @@ def test_poems_to_measure_by_are_apart_from_those_to_learn():
     assert all(2 * sum(line in known for line in row["lines"]) < len(row["lines"]) for row in held)
     assert hold_out(rows + again) == (learn, held)
     assert len(hold_out(rows[:20])[1]) == 2
+
+
+def test_a_dataset_on_the_hub_is_read_by_its_id(tmp_path):
+    """Whatever its columns are called, and what is no such dataset is one line."""
+    rows = [{"题目": title, "作者": poet, "内容": text} for title, poet, text in TWO]
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    program = """
+import sys
+from training.errors import CorpusError
+from training.own import gather
+print(gather([sys.argv[1]]).report())
+try:
+    gather(["someone/else"])
+except CorpusError as error:
+    print(error)
+"""
+    with hub_server.serve() as hub:
+        hub.repositories["dataset", "someone/poems"] = repository = hub_server.Repository()
+        repository.branches["main"].append(hub_server.Commit("poems", {"poems.jsonl": content}))
+        network = {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", program, "someone/poems"],
+            cwd=CASES.parents[1],
+            env=clean_environment(tmp_path) | network,
+            capture_output=True,
+            text=True,
+        )
+    said = done.stdout.splitlines()
+    assert said[0] == "someone/poems: a dataset on the Hub; poems in 内容, titles in 题目, poets in 作者", done.stderr
+    assert said[1].startswith("2 poems: 五绝 2") and "李白 《静夜思》 床前明月光" in done.stdout
+    assert said[-1].startswith("there is no file or folder someone/else, and no such dataset can be had from the Hub: ")

@@ -175,7 +175,8 @@ def test_an_unknown_cell_and_a_folder_in_use_are_one_line(cell, tmp_path, capsys
 
 def test_check_reads_and_stops(cell, tmp_path, capsys):
     assert run(cell, tmp_path / "mine", "--check") == 0
-    assert "60 poems" in capsys.readouterr().out and not (tmp_path / "mine" / "final").exists()
+    assert "60 poems" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {".lock", "dropped.csv"}, "the run can begin there"
 
 
 def test_the_configuration_for_ones_own_poems_goes_the_long_way(cell, tmp_path, capsys):

@@ -42,7 +42,7 @@ from .data import encode, score, together
 from .errors import TrainError, ended
 from .export import export
 from .initial import begin_with, find
-from .own import gather, hold_out
+from .own import OwnPoems, gather, hold_out
 from .papers import read_json
 from .train import Hooks, fit, model_like, plain_words
 from .trainer import PoetTrainer, sample_poems
@@ -167,8 +167,8 @@ class SaveByTime(TrainerCallback):
 # ------------------------------------------------------------------------------------------------------- beforehand
 
 
-def prepare(names: list[str], cell: str, output: Path, column: str | None, seed: int) -> Lesson:
-    """Reads, cleans and splits the poems, grows the vocabulary, measures the cell, and writes all of it down."""
+def understand(names: list[str], column: str | None, output: Path) -> OwnPoems:
+    """Reads and cleans the poems, and says what they are; what was left out stands in a file."""
     own = gather(names, column)
     output.mkdir(parents=True, exist_ok=True)
     own.write_dropped(output / "dropped.csv")
@@ -179,6 +179,11 @@ def prepare(names: list[str], cell: str, output: Path, column: str | None, seed:
         raise TrainError(
             f"{len(own.rows)} poems are too few to learn from: {FEWEST} or more are needed, 20 to be of use"
         )
+    return own
+
+
+def prepare(own: OwnPoems, names: list[str], cell: str, output: Path, seed: int) -> Lesson:
+    """Splits the poems, grows the vocabulary, measures the cell, and writes all of it down."""
     learn, held = hold_out(own.rows)
     for split, rows in (("train", learn), ("validation", held)):
         (output / "corpus").mkdir(exist_ok=True)
@@ -267,15 +272,16 @@ def teach(options: argparse.Namespace) -> Path:
     output = options.output
     with alone(output), plain_words(output):
         started = (output / LESSON).exists() or bool(checkpoints(output))
-        if started and not options.resume:
+        if started and not (options.resume or options.check):
             raise TrainError(f"{output} holds a run already: add --resume to go on with it, or name another --output")
-        if (output / LESSON).exists():
+        if (output / LESSON).exists() and not options.check:
             lesson = Lesson(**json.loads((output / LESSON).read_text(encoding="utf-8")))
             print(f"going on with {lesson.facts['poems']:,} poems of {', '.join(lesson.facts['sources'])}")
         else:
-            lesson = prepare(options.poems, options.cell, output, options.text, options.seed)
-        if options.check:
-            return output
+            own = understand(options.poems, options.text, output)
+            if options.check:
+                return output
+            lesson = prepare(own, options.poems, options.cell, output, options.seed)
         learn(lesson, output, options)
     return output / "final"
 
