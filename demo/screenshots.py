@@ -2,8 +2,8 @@
 
     python demo/screenshots.py [folder]       # default: demo/screenshots; needs Chromium and playwright
 
-Writes write.png (a poem, light) and inside.png (the gates as it is read, dark), and with ``--all`` every view at 1280
-and 390 pixels, in both languages and both lights, to look through.
+Writes write.png (a poem, light) and inside.png (the gates as it is read, dark), and with ``--all`` every view at 1280,
+768 and 390 pixels, in both languages and both lights, to look through.
 """
 
 import argparse
@@ -22,8 +22,10 @@ import app  # noqa: E402
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
 VIEWS = {  # parameters, and what is there once the view is complete
     "write": (dict(opening="月", form="七绝", cell="lstm", title="江楼", seed=26), "[data-sheet=write] .seal"),
-    "compare": (dict(tab="compare", opening="春", seed=7), "[data-cell=gru] .seal"),
+    "compare": (dict(tab="compare", opening="春", seed=7), "[data-numbers] .best"),
     "acrostic": (dict(tab="acrostic", phrase="春夏秋冬", seed=7), "[data-sheet=acrostic] .seal"),
+    "lines": (dict(lines="1", form="五绝", text="白日依山尽，"), "[data-offer]"),
+    "answer": (dict(tab="answer", line="细雨鱼儿出", seed=1), ".couplets li"),
     "check": (dict(tab="check", text="春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"), ".verdict .cell"),
     "inside": (dict(tab="inside", text=POEM, form="五绝"), "[data-heat] canvas"),
     "about": (dict(tab="about"), "[data-models] td"),
@@ -59,7 +61,7 @@ def main() -> None:
 
         if options.all:
             for view in VIEWS:
-                for width in (1280, 390):
+                for width in (1280, 768, 390):
                     for locale in ("zh-CN", "en-US"):
                         for scheme in ("light", "dark"):
                             path = options.folder / f"{view}-{width}-{locale[:2]}-{scheme}.png"
