@@ -105,6 +105,13 @@ def test_a_march_branches_before_what_is_fixed_and_gathers_behind_it(poet):
     assert march.gathering == [3, 12]
 
 
+def test_of_a_line_that_is_kept_a_few_characters_tell_which_rows_lead_into_it(poet):
+    fixed = {(line, place): "处处闻啼鸟"[place - 1] for line in (2, 3) for place in range(1, 6)}
+    march = March(Plan(Rules(form="五绝", fixed=fixed), poet.vocabulary), first=0)
+    assert march.branching == {4}  # the last free character before them
+    assert march.gathering == [8, 16]  # behind the third character, and behind both lines
+
+
 def test_what_is_fixed_is_led_up_to(poet):
     """The probability of a fixed character is higher than where the rows just come upon it."""
 

@@ -23,6 +23,7 @@ from .sampling import Sampling
 ROWS = 32  # of a poem
 RUN_UP = 1  # free characters before a fixed place that are written by more rows
 BRANCHES = 8  # of each row there
+SETTLED = 3  # fixed characters after which it shows what leads into them: of a line that is kept the rest costs less
 DEGENERATE = 0.5  # rows are drawn anew once their effective number falls below this part of them
 
 
@@ -35,20 +36,22 @@ class March:
     Attributes:
         fixed: slots whose character is given, from there on.
         branching: slots before which each row becomes several.
-        gathering: slots behind which they become so few again: the ends of what is fixed without a gap.
+        gathering: slots behind which they become so few again: the ends of what is fixed without a gap, and where such
+            a stretch is long a few characters after its beginning too.
     """
 
     def __init__(self, plan: Plan, first: int, run_up: int = RUN_UP):
         self.fixed = sorted(slot for slot in plan.fixed if slot >= first)
         self.branching: set[int] = set()
         self.gathering: list[int] = []
-        before = first  # what lies before it is gathered
+        before, run = first, 0  # what lies before it is gathered; fixed characters since the rows branched
         for slot, after in zip(self.fixed, [*self.fixed[1:], None]):
             free = [s for s in range(before, slot) if not plan.is_mark(s)]
             if free:
                 self.branching.add(free[-run_up:][0])
-            before = slot + 1
-            if after is None or not all(plan.is_mark(s) for s in range(before, after)):
+                run = 0
+            before, run = slot + 1, run + 1
+            if run == SETTLED or after is None or not all(plan.is_mark(s) for s in range(before, after)):
                 self.gathering.append(slot)
 
 
