@@ -50,7 +50,7 @@ def rank(poems: Sequence[Poem], num_lines: Sequence[int] | None = None, book: Rh
     found = measure([poem.lines for poem in poems], [poem.title for poem in poems], num_lines, book)
     result = np.array([(poem.log_prob - STRAIN * poem.strain) / max(poem.characters, 1) for poem in poems])
     for name, weight in WEIGHTS.items():
-        result += weight * found[name].clip(HARMLESS.get(name), ENOUGH.get(name))
+        result += weight * found[name].clip(HARMLESS.get(name, -np.inf), ENOUGH.get(name, np.inf))
     return result - QUOTED * np.array([len(poem.quotes) for poem in poems])
 
 
