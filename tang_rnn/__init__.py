@@ -6,7 +6,8 @@ from .configuration_tang_rnn import TangRNNConfig
 from .faults import PoetError
 from .modeling_tang_rnn import TangRNNForCausalLM, TangRNNModel
 from .poet import TangPoet
-from .rules import RuleConflict, Rules, VerseConstraint
+from .rules import RuleConflict, Rules
+from .rules.processor import VerseConstraint
 from .tokenization_tang_rnn import TangTokenizer
 from .writing.poem import Poem
 

@@ -84,4 +84,21 @@ CELLS = {
     "gru": Cell(nn.GRU, torch.gru, torch.gru_cell, ("h",), ("reset", "update"), 3, _gru),
 }
 
-__all__ = ["CELLS", "Cell"]
+# No size beyond these is meant: a config.json that names one must not take the memory of the machine that reads it.
+LARGEST = {"vocab_size": 2**20, "embedding_size": 2**14, "hidden_size": 2**14, "num_hidden_layers": 100}
+
+
+def check_sizes(config) -> None:
+    """Makes sure that a configuration names a cell and sizes that can be.
+
+    Raises:
+        ValueError: for an unknown `cell_type`, naming the known ones, and for a size out of all proportion.
+    """
+    if config.cell_type not in CELLS:
+        raise ValueError(f"cell_type must be one of {', '.join(CELLS)}, not {config.cell_type!r}")
+    for size, most in LARGEST.items():
+        if not 1 <= getattr(config, size) <= most:
+            raise ValueError(f"{size} must be between 1 and {most}, not {getattr(config, size)}")
+
+
+__all__ = ["CELLS", "LARGEST", "Cell", "check_sizes"]

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import safe_open
 
-from .configuration_tang_rnn import TangRNNConfig
+from .characters import Characters, check_fingerprint
 from .faults import Fault, first_line
 from .recurrence import Recurrence
-from .tokenization_tang_rnn import TangTokenizer, check_fingerprint
+from .sizes import Sizes
 from .tokenizer_file import FILE, SETTINGS, tokenizer_of
 from .verse.quotations import OWN_LINES, LineIndex
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from .modeling_tang_rnn import TangRNNForCausalLM
 
 CONFIG, WEIGHTS, GENERATION = "config.json", "model.safetensors", "generation_config.json"
@@ -49,7 +51,7 @@ FLOATS = ("F16", "BF16", "F32", "F64")  # as safetensors names them
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "max_length", "max_new_tokens", "suppress_tokens")
 
 
-def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangTokenizer]:
+def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, Characters]:
     """What is needed to write, of a folder: the weights and the tokenizer.
 
     Args:
@@ -62,7 +64,7 @@ def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangT
         if not (folder / name).is_file():  # follows links, and says no to a pipe or a device
             raise Fault("no_file", file=name)
     with _foreign():
-        config = read_config(folder)
+        config = Sizes.of(read_config(folder))
         weights = read_weights(folder / WEIGHTS, config)
         template = folder / TEMPLATE
         template = _read(template).decode("utf-8") if template.is_file() else None
@@ -70,7 +72,7 @@ def load(folder: Path, **kwargs) -> tuple[Recurrence | TangRNNForCausalLM, TangT
     return load_model(folder, **kwargs) if kwargs else Recurrence(config, weights, folder), tokenizer
 
 
-def check_origin(folder: Path, tokenizer: TangTokenizer) -> None:
+def check_origin(folder: Path, tokenizer: PreTrainedTokenizerBase | Characters) -> None:
     """Makes sure that a folder's weights were trained with this tokenizer, where they say with which.
 
     Raises:
@@ -103,11 +105,15 @@ def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:
     """
     from transformers import GenerationConfig
 
+    from .configuration_tang_rnn import TangRNNConfig
     from .modeling_tang_rnn import TangRNNForCausalLM
 
     # Whoever asks for it while writing gets weights that can be trained.
     with _foreign(), torch.inference_mode(False):
-        config = read_config(folder)
+        values = read_config(folder)
+        config = TangRNNConfig(
+            **{name: values[name] for name in (*TangRNNConfig.__annotations__, "dtype") if name in values}
+        )
         sampling = read_json(folder / GENERATION) if (folder / GENERATION).is_file() else {}
         ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
         generation = GenerationConfig(**ids, **{name: sampling[name] for name in SAMPLING if name in sampling})
@@ -175,17 +181,17 @@ def _tensors(path: Path) -> Iterator:
         yield file
 
 
-def read_config(folder: Path) -> TangRNNConfig:
-    """The configuration in a folder, without what TangRNNConfig does not know."""
+def read_config(folder: Path) -> dict:
+    """What stands in a folder's config.json, if it is one of ours."""
     values = read_json(folder / CONFIG)
-    if values.get("model_type") != TangRNNConfig.model_type:
-        raise Fault("other_model", file=CONFIG, model=TangRNNConfig.model_type)
+    if values.get("model_type") != Sizes.model_type:
+        raise Fault("other_model", file=CONFIG, model=Sizes.model_type)
     if values.get("dtype") not in DTYPES:
         raise Fault("other_dtype", file=CONFIG, known=list(DTYPES[1:]), value=repr(values["dtype"]))
-    return TangRNNConfig(**{name: values[name] for name in (*TangRNNConfig.__annotations__, "dtype") if name in values})
+    return values
 
 
-def read_weights(path: Path, config: TangRNNConfig) -> dict[str, torch.Tensor]:
+def read_weights(path: Path, config: Sizes) -> dict[str, torch.Tensor]:
     """The weights in a safetensors file, its shapes compared with the configuration's before memory is taken for it."""
     with _tensors(path) as file:
         parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118

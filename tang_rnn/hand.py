@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .faults import PoetError
 from .recurrence import Recurrence
-from .rules import Plan, VerseConstraint
+from .rules import Constraint, Plan
 from .verse import COMMA, STOP, Prosody, get_book, split_lines
 from .writing.alternatives import Alternative, Alternatives
 from .writing.couplet import FORMS as ANSWERED
@@ -45,7 +45,7 @@ class Hand:
     write_all: Callable[[list[Request], Sampling, int], list[Poem]]
     rank_begun: Callable[..., Sequence[float]]
     plan: Callable[[Request], Plan]
-    constraint: Callable[[Sequence[Request]], VerseConstraint]
+    constraint: Callable[[Sequence[Request]], Constraint]
     prompts: Callable[[Sequence[Request]], list[list[int]]]
 
     def alternatives(

@@ -16,14 +16,15 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
+from tokenizers import Tokenizer
 
 from . import cells
+from .characters import Characters, check_fingerprint, check_vocabulary
 from .checkpoint import LARGEST_FILES, check_origin, load, load_model, own_lines
 from .faults import Fault, PoetError, RuleConflict, first_line, text_of
 from .hand import Hand
 from .recurrence import Recurrence
-from .rules import Plan, Rules, VerseConstraint, Vocabulary, placed
-from .tokenization_tang_rnn import TangTokenizer, check_fingerprint, check_vocabulary
+from .rules import Constraint, Plan, Rules, Vocabulary, placed
 from .verse import classify, get_book, split_lines
 from .verse.quotations import LineIndex
 from .writing.batch import Batch
@@ -36,6 +37,7 @@ from .writing.search import Search, beam_search, portions
 
 if TYPE_CHECKING:
     from .modeling_tang_rnn import TangRNNForCausalLM
+    from .tokenization_tang_rnn import TangTokenizer
 
 CELLS = tuple(cells.CELLS)
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -55,7 +57,6 @@ class TangPoet(Hand):
         Fault: model and tokenizer do not go together.
 
     Attributes:
-        tokenizer: the :class:`TangTokenizer`.
         vocabulary: what its tokens are to the rules.
         reader: puts what is asked into their terms.
         own_lines: the lines of the poems that it was taught, if these were somebody's own.
@@ -64,7 +65,7 @@ class TangPoet(Hand):
     own_lines: LineIndex | None = None
     _loading = Lock()
 
-    def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer):
+    def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer | Characters):
         check_vocabulary(model, tokenizer)
         self.vocabulary = Vocabulary(tokenizer)
         check_fingerprint(tokenizer, getattr(model.config, "tokenizer_fingerprint", None))
@@ -73,7 +74,7 @@ class TangPoet(Hand):
             self._recurrence = model
         else:
             self._model = model.eval()
-        self.tokenizer = tokenizer
+        self._tokenizer = None if isinstance(tokenizer, Characters) else tokenizer
         self.reader = Reader(tokenizer, self.vocabulary)
 
     @classmethod
@@ -95,7 +96,7 @@ class TangPoet(Hand):
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:
             poet = cls(*load(path, **kwargs))
-            check_origin(path, poet.tokenizer)
+            check_origin(path, poet.reader.tokenizer)
             poet.own_lines = own_lines(path)
         except Fault as fault:
             raise PoetError("cannot_load", folder=str(name), why=fault) from fault
@@ -126,6 +127,17 @@ class TangPoet(Hand):
                 except Fault as fault:
                     raise PoetError("cannot_load", folder=str(folder), why=fault) from fault
         return self._model
+
+    @property
+    def tokenizer(self) -> TangTokenizer:
+        """The :class:`TangTokenizer`, made like the model when it is first asked for."""
+        if self._tokenizer is None:
+            from .tokenization_tang_rnn import TangTokenizer
+
+            read = self.reader.tokenizer
+            backend = Tokenizer.from_str(read.backend_tokenizer.to_str())  # one's calls are not to change the other
+            self._tokenizer = TangTokenizer.of(backend, read.special, read.chat_template)
+        return self._tokenizer
 
     @property
     def recurrence(self) -> Recurrence:
@@ -252,15 +264,15 @@ class TangPoet(Hand):
         """Whether characters are fixed beyond the poem's beginning."""
         return max(self.plan(request).fixed, default=-1) >= len(request.beginning)
 
-    def constraint(self, requests: Sequence[Request]) -> VerseConstraint:
+    def constraint(self, requests: Sequence[Request]) -> Constraint:
         """What holds a row for each request to its rules; all by one rhyme book."""
         rules = [request.rules for request in requests]
-        return VerseConstraint(rules, self.reader.vocabulary_by(requests[0].book), self.tokenizer.bos_token_id)
+        return Constraint(rules, self.reader.vocabulary_by(requests[0].book), self.reader.tokenizer.bos_token_id)
 
     def prompts(self, requests: Sequence[Request]) -> list[list[int]]:
         """What is read before the first character is written: ids, a list for each request."""
         texts = [[request.context for request in requests], [request.beginning for request in requests]]
-        return self.tokenizer(*texts).input_ids
+        return self.reader.tokenizer(*texts).input_ids
 
     def search(self, requests: Sequence[Request], sampling: Sampling, candidates: int = 1) -> Search:
         """The search for these poems, not yet begun."""

@@ -7,8 +7,7 @@ A poem is some dozens of steps of a fraction of a millisecond, so that what surr
     state = recurrence.step(tokens, recurrence.begin(rows))
     logits = recurrence.logits(state)
 
-It imports torch, and of transformers only what a configuration needs: the base class of its models takes longer to
-import than torch itself.
+It imports torch and nothing of transformers, which takes longer to import than a poem to write.
 
 Shapes in the comments: B rows, T time steps, E embedding_size, H hidden_size, V vocab_size.
 """
@@ -21,7 +20,7 @@ from pathlib import Path
 import torch
 
 from .cells import CELLS
-from .configuration_tang_rnn import TangRNNConfig
+from .sizes import Sizes
 
 State = list[tuple[torch.Tensor, ...]]  # of each layer, tensors (B, H); the first is its output
 AT_ONCE = 64  # rows of logits that are made in one product: a cache has room for them
@@ -51,7 +50,7 @@ class Recurrence:
     """A network's weights, laid out for single steps.
 
     Args:
-        config: of the model.
+        config: of the model, as :class:`TangRNNConfig` or the part of it that is :class:`Sizes`.
         weights: its state dict.
 
     Attributes:
@@ -60,7 +59,7 @@ class Recurrence:
         folder: what it was read from, if it was.
     """
 
-    def __init__(self, config: TangRNNConfig, weights: Mapping[str, torch.Tensor], folder: Path | None = None):
+    def __init__(self, config: Sizes, weights: Mapping[str, torch.Tensor], folder: Path | None = None):
         self.config, self.weights, self.folder = config, weights, folder
         tied = weights["model.embed_tokens.weight"]
         dtype = config.dtype or tied.dtype
@@ -83,7 +82,7 @@ class Recurrence:
         return type(self), (self.config, self.weights, self.folder)
 
     @staticmethod
-    def shapes(config: TangRNNConfig) -> dict[str, tuple[int, ...]]:
+    def shapes(config: Sizes) -> dict[str, tuple[int, ...]]:
         """The weights that a checkpoint of this configuration has, by name."""
         embedding, hidden = config.embedding_size, config.hidden_size
         shapes = {"model.embed_tokens.weight": (config.vocab_size, embedding)}

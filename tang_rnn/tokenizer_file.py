@@ -15,9 +15,9 @@ from collections.abc import Mapping
 import numpy as np
 from tokenizers import AddedToken, Tokenizer
 
-from .configuration_tang_rnn import LARGEST
+from .cells import LARGEST
+from .characters import BOS, EOS, MARKS, PAD, UNK, Characters, assembled
 from .faults import Fault
-from .tokenization_tang_rnn import BOS, EOS, MARKS, PAD, UNK, TangTokenizer, assembled
 
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 LONGEST_TOKEN = 64  # characters; a poet's name with its brackets has ten
@@ -25,7 +25,7 @@ LARGEST_TABLE = 2**20  # bytes of the table of replacements; ours has 60 kB
 NAMED = {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS, "unk_token": UNK}
 
 
-def tokenizer_of(content: Mapping, settings: Mapping, template: str | None = None) -> TangTokenizer:
+def tokenizer_of(content: Mapping, settings: Mapping, template: str | None = None) -> Characters:
     """The tokenizer that a folder's tokenizer.json means.
 
     Args:
@@ -60,7 +60,7 @@ def tokenizer_of(content: Mapping, settings: Mapping, template: str | None = Non
     if not isinstance(template, str | None):
         raise Fault("other_tokenizer_part", file=SETTINGS, part="chat_template")
     _try(backend, vocabulary)
-    return TangTokenizer.of(backend, [token for token in added if token not in NAMED.values()], template)
+    return Characters(backend, [token for token in added if token not in NAMED.values()], template)
 
 
 def _part(content: Mapping, name: str) -> dict:

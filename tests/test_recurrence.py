@@ -1,11 +1,14 @@
 """The bare recurrence that poems are written with is the model, step by step."""
 
+from dataclasses import fields
+
 import pytest
 import torch
 from conftest import POEMS
 
-from tang_rnn import TangPoet
+from tang_rnn import TangPoet, TangRNNConfig
 from tang_rnn.recurrence import Recurrence, select
+from tang_rnn.sizes import Sizes
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -53,3 +56,26 @@ def test_a_poet_writes_with_its_models_weights_whenever_they_change(checkpoint, 
             changed.model.lm_head.weight.mul_(0.5)
         assert changed.write("春", **options) != before
     assert poet.write("春", **options) == given.write("春", **options)
+
+
+def test_sizes_are_those_of_the_configuration():
+    ours, theirs = Sizes(), TangRNNConfig()
+    assert all(getattr(ours, field.name) == getattr(theirs, field.name) for field in fields(Sizes))
+    assert Sizes.model_type == TangRNNConfig.model_type and ours.number_of_states == theirs.number_of_states
+    for wrong in ({"hidden_size": True}, {"vocab_size": None}, {"cell_type": ["lstm"]}, {"tie_word_embeddings": 1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Sizes.of(wrong)
+
+
+def test_characters_read_as_the_tokenizer_does():
+    poet = TangPoet.from_pretrained("lstm")
+    read, whole = poet.reader.tokenizer, poet.tokenizer
+    texts = ["<五绝><李白>靜夜思", "", "<七律>"], ["床前明月光，疑是地上霜。", "春", "<s>x 門"]
+    assert read(*texts).input_ids == whole(*texts).input_ids
+    assert len(read) == len(whole) and read.get_vocab() == whole.get_vocab()
+    assert read.get_added_vocab() == whole.get_added_vocab() and read.poets == whole.poets
+    assert sorted(read.all_special_ids) == sorted(whole.all_special_ids)
+    everything = list(range(len(read)))
+    assert read.convert_ids_to_tokens(everything) == whole.convert_ids_to_tokens(everything)
+    for name in ("pad_token_id", "bos_token_id", "eos_token_id", "unk_token_id"):
+        assert getattr(read, name) == getattr(whole, name)

@@ -1,6 +1,7 @@
-"""The rules of verse as a transformers ``LogitsProcessor``: what breaks a rule gets no probability.
+"""The rules of verse on logits: what breaks a rule gets no probability.
 
-:class:`Rules` says what is asked of one poem, :class:`VerseConstraint` holds any number of rows to theirs::
+:class:`Rules` says what is asked of one poem, :class:`Constraint` holds any number of rows to theirs; as transformers'
+``LogitsProcessor`` it is :class:`.processor.VerseConstraint`::
 
     constraint = VerseConstraint(Rules(form="七律", regulated=True, rhyme="一东"), tokenizer)
     model.generate(**tokenizer("春", return_tensors="pt"), logits_processor=[constraint])
@@ -22,7 +23,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-from transformers import LogitsProcessor
 
 from ..faults import Fault
 from .avoidance import Avoidance
@@ -89,7 +89,7 @@ def _push(queue: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     return torch.cat([queue[:, 1:], tokens[:, None]], 1)
 
 
-class VerseConstraint(LogitsProcessor):
+class Constraint:
     """Leaves each row only what its rules admit.
 
     A row's poem begins behind its last start token (by default the tokenizer's bos_token) and what the model is told
@@ -382,4 +382,4 @@ def _whole_patterns(bits: torch.Tensor) -> torch.Tensor:
     return (((bits[:, None] & patterns) != 0) * patterns).sum(1)
 
 
-__all__ = ["Progress", "VerseConstraint"]
+__all__ = ["Constraint", "Progress"]

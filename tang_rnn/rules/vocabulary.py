@@ -15,6 +15,10 @@ from ..verse.usage import usage
 CHARACTER, COMMA_ONLY, STOP_ONLY, END_ONLY, CHARACTER_OR_END, CHARACTER_OR_MARK, MARK_ONLY = range(7)
 # How the character of a slot rhymes; the numbers index its heard tones.
 NO_RHYME, RHYMES, MAY_RHYME, MUST_NOT_RHYME = range(4)
+# Tables of tone and rhyme, see :class:`Vocabulary`.
+HEARD = frozenset(
+    ("tones", "read_tones", "heard_tones", "tone_masks", "oblique_only", "groups", "read_groups", "group_sizes")
+)
 _TONE_CLASSES = {LEVEL: 0, OBLIQUE: 1, EITHER: 2, UNKNOWN: 3}
 
 
@@ -96,11 +100,6 @@ class Vocabulary:
         for token, index in self.ids.items():
             if is_han(token):
                 characters[index] = token
-        columns = zip(*(Sound.of(char, book) for char in characters))
-        self.tones, self.read_tones, self.groups, self.read_groups, self.oblique_only = map(torch.tensor, columns)
-        doubtful = self.read_tones.ge(2)
-        level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
-        self.heard_tones = torch.stack([self.read_tones, level, level, oblique])
         named = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos", "pad", "unk")}
         self.context = torch.zeros(self.width, dtype=torch.bool)
         self.context[[index for index in tokenizer.get_added_vocab().values() if index not in named]] = True
@@ -112,6 +111,26 @@ class Vocabulary:
         masks[[STOP_ONLY, CHARACTER_OR_MARK, MARK_ONLY], self.stop] = True
         masks[[END_ONLY, CHARACTER_OR_END], self.end] = True
         self.masks = masks
+        allowed = usage().doubled
+        self.doubled = torch.tensor([char in allowed for char in characters])
+        self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
+
+    def __getattr__(self, name: str):
+        """What tones and rhymes say: made when it is first asked for, which a poem without rules never does."""
+        if name not in HEARD:
+            raise AttributeError(name)
+        self._hear()
+        return vars(self)[name]
+
+    def _hear(self) -> None:
+        characters, book = [""] * self.width, self.book
+        for token, index in self.ids.items():
+            characters[index] = token
+        columns = zip(*(Sound.of(char, book) for char in characters))
+        self.tones, self.read_tones, self.groups, self.read_groups, self.oblique_only = map(torch.tensor, columns)
+        doubtful = self.read_tones.ge(2)
+        level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
+        self.heard_tones = torch.stack([self.read_tones, level, level, oblique])
         # Rows to be picked by what may come: 0 nothing, 1 平, 2 仄, 3 either tone (disputed ones too), 4 all; where a
         # line ends that may do without rhyme: 5 nothing, 6 a rhyme word, 7 仄 without any level reading, 8 both.
         level, oblique = self.tones.eq(0) | self.tones.eq(2), self.tones.eq(1) | self.tones.eq(2)
@@ -124,9 +143,6 @@ class Vocabulary:
         )
         bits = self.groups[:, None] >> torch.arange(len(book.level_groups)) & 1
         self.group_sizes = bits.sum(0).tolist()
-        allowed = usage().doubled
-        self.doubled = torch.tensor([char in allowed for char in characters])
-        self.unused = int(masks.any(0).int().argmin())  # a token that never may stand in a poem
 
     def sound(self, char: str) -> Sound:
         """Tone and rhyme of any character, also of one that is no token."""
@@ -145,6 +161,7 @@ class Vocabulary:
         if self.masks.device == device:
             return self
         if device not in self._copies:
+            self._hear()
             moved = copy(self)
             for name, value in vars(self).items():
                 if isinstance(value, torch.Tensor):

@@ -13,7 +13,7 @@ import torch
 
 from ..faults import RuleConflict
 from ..recurrence import Recurrence, State, select
-from ..rules import Progress, VerseConstraint
+from ..rules import Constraint, Progress
 from ..rules.vocabulary import CHARACTER
 from ..verse import LEVEL, OBLIQUE, Violation
 from .draft import Draft
@@ -118,7 +118,7 @@ class Alternatives:
         self.constraint, self.ruled = (None, False) if only is not None else self._constraint()
         self.characters_allowed = self.vocabulary.masks[CHARACTER] if only is None else only
 
-    def _constraint(self) -> tuple[VerseConstraint | None, bool]:
+    def _constraint(self) -> tuple[Constraint | None, bool]:
         """The poem's rules with all else in it fixed, and whether tones and rhyme are among them."""
         given = {
             (line, place): char
@@ -129,7 +129,7 @@ class Alternatives:
         for rules in self.poem.own_rules():
             with suppress(RuleConflict):
                 fixed = replace(rules, fixed=given)
-                constraint = VerseConstraint(fixed, self.vocabulary, self.reader.tokenizer.bos_token_id)
+                constraint = Constraint(fixed, self.vocabulary, self.reader.tokenizer.bos_token_id)
                 return constraint, rules.regulated
         return None, False
 

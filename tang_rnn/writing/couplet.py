@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..recurrence import Recurrence, State, select
-from ..rules import Rules, VerseConstraint
+from ..rules import Constraint, Rules
 from ..rules.vocabulary import CHARACTER
 from ..verse import COMMA, STOP, RhymeBook, patterns
 from ..verse.associations import associations
@@ -157,7 +157,7 @@ class Answers:
         if not self.form:
             return state
         rules = Rules(form=self.form, avoid=tuple(dict.fromkeys(self.line)), no_repeat=NO_REPEAT, distinct_ends=True)
-        constraint = VerseConstraint(rules, self.vocabulary, self.reader.tokenizer.bos_token_id)
+        constraint = Constraint(rules, self.vocabulary, self.reader.tokenizer.bos_token_id)
         progress = constraint.read(inputs["input_ids"]).select(rows)
         for _ in range(2 * len(self.line) + 2):
             uniform = torch.rand(len(rows), generator=generator).to(recurrence.device)

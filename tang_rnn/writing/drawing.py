@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 
 from ..recurrence import Recurrence, State, select
-from ..rules import Progress, VerseConstraint
+from ..rules import Constraint, Progress
 from ..rules.plan import Slot
 from ..rules.vocabulary import NO_RHYME
 from .sampling import Sampling
@@ -43,7 +43,7 @@ class Drawing:
         constraint: with a rule for each prompt.
     """
 
-    def __init__(self, recurrence: Recurrence, constraint: VerseConstraint, sampling: Sampling):
+    def __init__(self, recurrence: Recurrence, constraint: Constraint, sampling: Sampling):
         self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
         self.depth = len(recurrence.layers)
         self.apart = bool(constraint.table[:, Slot.RHYME].ne(NO_RHYME).any())

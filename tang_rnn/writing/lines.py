@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from ..recurrence import Recurrence, select
-from ..rules import VerseConstraint
+from ..rules import Constraint
 from .drawing import Drawing
 from .sampling import Sampling
 
@@ -40,7 +40,7 @@ class Line:
 @torch.inference_mode()
 def write_lines(
     recurrence: Recurrence,
-    constraint: VerseConstraint,
+    constraint: Constraint,
     prompt: Sequence[int],
     seed: int,
     sampling: Sampling,

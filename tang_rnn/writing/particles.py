@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from ..recurrence import Recurrence, State, select
-from ..rules import Plan, Progress, VerseConstraint
+from ..rules import Constraint, Plan, Progress
 from .drawing import Drawing
 from .sampling import Sampling
 
@@ -103,7 +103,7 @@ class Particles:
     def __init__(
         self,
         recurrence: Recurrence,
-        constraint: VerseConstraint,
+        constraint: Constraint,
         prompt: Sequence[int],
         seed: int,
         sampling: Sampling,

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ..characters import Characters
 from ..faults import Fault, PoetError, RuleConflict
 from ..rules import Plan, Rules, Vocabulary, placed
-from ..tokenization_tang_rnn import TangTokenizer
 from ..verse import COMMA, FORMS, STOP, Form, RhymeBook, get_book, get_form, split_lines
 from .request import RULES
 
@@ -45,7 +45,7 @@ class Request:
 class Reader:
     """Puts what was asked into the terms of a tokenizer and its vocabulary, which is another by each rhyme book."""
 
-    def __init__(self, tokenizer: TangTokenizer, vocabulary: Vocabulary):
+    def __init__(self, tokenizer: Characters, vocabulary: Vocabulary):
         self.tokenizer, self.vocabulary = tokenizer, vocabulary
         self._vocabularies = {vocabulary.book: vocabulary}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
-from transformers import RepetitionPenaltyLogitsProcessor
 
 from .request import OPTIONS, SAMPLING
 
@@ -37,6 +36,8 @@ class Sampling:
         """The logits, (B, V), with what stands in ids, (B, T), made less likely by the repetition penalty."""
         if self.repetition_penalty == 1:
             return logits
+        from transformers import RepetitionPenaltyLogitsProcessor  # takes as long to import as many poems to write
+
         return RepetitionPenaltyLogitsProcessor(self.repetition_penalty)(ids, logits)
 
     def draw(self, scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import LogitsProcessorList
 
 from ..recurrence import Recurrence, select
-from ..rules import Progress, VerseConstraint
+from ..rules import Constraint, Progress
 from .drawing import Drawing, pad
 from .sampling import Sampling
 
@@ -60,7 +59,7 @@ class Search:
     def __init__(
         self,
         recurrence: Recurrence,
-        constraint: VerseConstraint,
+        constraint: Constraint,
         prompts: Sequence[Sequence[int]],
         seeds: Sequence[int],
         sampling: Sampling,
@@ -167,9 +166,11 @@ class Search:
 
 @torch.inference_mode()
 def beam_search(
-    model: TangRNNForCausalLM, constraint: VerseConstraint, prompts: Sequence[Sequence[int]], sampling: Sampling
+    model: TangRNNForCausalLM, constraint: Constraint, prompts: Sequence[Sequence[int]], sampling: Sampling
 ) -> list[list[int]]:
     """The tokens of the likeliest poem that transformers' beam search finds for each prompt; it draws nothing."""
+    from transformers import LogitsProcessorList
+
     inputs = pad(prompts, model.config.pad_token_id, model.device)
     end = constraint.vocabulary.end
     output = model.generate(

@@ -3,10 +3,7 @@
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .cells import CELLS
-
-# No size beyond these is meant: a config.json that names one must not take the memory of the machine that reads it.
-LARGEST = {"vocab_size": 2**20, "embedding_size": 2**14, "hidden_size": 2**14, "num_hidden_layers": 100}
+from .cells import CELLS, check_sizes
 
 
 @strict
@@ -57,11 +54,7 @@ class TangRNNConfig(PreTrainedConfig):
     tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs):
-        if self.cell_type not in CELLS:
-            raise ValueError(f"cell_type must be one of {', '.join(CELLS)}, not {self.cell_type!r}")
-        for size, most in LARGEST.items():
-            if not 1 <= getattr(self, size) <= most:
-                raise ValueError(f"{size} must be between 1 and {most}, not {getattr(self, size)}")
+        check_sizes(self)
         super().__post_init__(**kwargs)
 
     @property
