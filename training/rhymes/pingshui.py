@@ -64,6 +64,7 @@ REMOVED = """
 堤:四支 堤:八荠 师:四寘 師:四寘 泛:一东 泛:十二震 沉:二十六寝 沉:二十七沁 匹:六鱼 匹:二十一马 仿:七阳
 针:二十七沁 針:二十七沁 菩:十贿 菩:二十五有 菩:十三职 抄:十九效 勾:七虞 勾:七遇 勾:二十六宥
 缧:四寘 縲:四寘 徭:十一尤 徭:二十六宥 畫:六麻 菸:六御
+並:八庚 並:二十四敬 竝:八庚 竝:二十四敬 幷:二十四迥 倂:二十四迥
 """
 
 # Sure by the sources, yet in none of the other public tables that have the character (see README.md beside the table):
@@ -77,7 +78,7 @@ DOUBTED = """
 齵:十一尤 䦱:四纸 尵:九佳 崴:九佳 䇹:十二文 䡝:十二文 䡝:十二吻 䁔:十三阮 䁔:十四旱 狦:十六谏 瞭:二萧 觰:二十一马
 笐:二十三漾 嫈:二十四敬 盯:二十三梗 洴:九青 聍:二十四迥 㱥:二十五径 勠:二十六宥 儱:二宋 㧗:八荠 㨖:四纸 佁:十贿
 佁:四寘 䪻:十三阮 熯:十四旱 㰤:二十二祃 撜:二十四迥 嵰:二十八琰 䑔:十一队 嘼:二十六宥 䚥:三觉 諕:十一陌 㽬:十三职
-䕹:十六叶 鞈:十五合 䈉:十七洽
+䕹:十六叶 鞈:十五合 䈉:十七洽 菸:一先
 """
 
 # Interjections without a vowel, by the characters they were made from.
@@ -246,6 +247,10 @@ def build(
             else:
                 alike = (table[other] for other in glyphs if same_word(own, table[other]))
                 found[glyph] = replace(own, groups=own.groups.union(*(other.groups for other in alike)))
+    # Those of a glyph, which it may have got back by the other glyphs of a character.
+    for glyph in removed.keys() & found.keys() - forms.keys():
+        sure = found[glyph].sure | (table[glyph].sure if glyph in table else frozenset())
+        found[glyph] = replace(found[glyph], groups=found[glyph].groups - removed[glyph], sure=sure)
     found |= by_today(found, names)
     return {
         char: replace(readings, sure=readings.sure - doubted[char], tones=sure_tones(readings, doubted[char]))
