@@ -384,6 +384,7 @@ def test_language_follows_the_browser_and_the_switch(visit):
         option = taiwan.locator(f"[data-form=write] [name={name}] option[value={value}]")
         expect(option).to_have_text(text)
     expect(taiwan.locator("[data-form=write] [data-radios=form] .chip >> nth=0")).to_have_text("五絕")
+    expect(taiwan.locator("[data-suggestions] button >> nth=8")).to_have_text("風")
     taiwan.click("[data-act=script]")  # chosen otherwise, and remembered
     expect(taiwan.locator(".go >> nth=0")).to_have_text("落笔")
     taiwan.goto(taiwan.url.split("?")[0])

@@ -1,14 +1,13 @@
 // Write: one character and Enter; the poem streams onto the sheet.
 
 import { seedOf } from "./address.js";
-import { $, h, page, touched } from "./dom.js";
+import { $, $$, h, page, touched } from "./dom.js";
 import { easel } from "./easel.js";
 import { choices, choose } from "./fields.js";
 import { Lines } from "./lines.js";
 import { firstPlaces, isVerse, lengthOf, rhymingPlaces, typed, words } from "./poem.js";
-import { translate } from "./words.js";
+import { t, translate } from "./words.js";
 
-const SUGGESTED = [..."春月山秋江雪花夜风云酒梦"];
 // Characters that open many Tang poems, for the die.
 const OFTEN = [..."春月山秋江雪花夜风云酒梦白青红高远清寒明落日水天大千万一独闲老旧故归行去来南东西北长玉金"];
 
@@ -48,8 +47,9 @@ export default function setUp({ inspect }) {
   const box = $("[data-suggestions]");
   const button = (attributes, char) => h("button", { type: "button", ...attributes }, char);
   const chance = () => OFTEN[Math.floor(Math.random() * OFTEN.length)];
-  const suggestion = (char) => button({ lang: "zh-Hans", translate: "no", onclick: () => begin(char) }, char);
-  box.append(...SUGGESTED.map(suggestion));
+  const suggested = () => [...t("suggested")];
+  box.append(...suggested().map((_, at) =>
+    button({ lang: "zh", translate: "no", "data-suggested": at, onclick: () => begin(suggested()[at]) })));
   box.append(button({ class: "die", "data-die": "", "data-t": "die", onclick: () => begin(chance()) }));
   translate(box);
   form.addEventListener("input", shape);
@@ -58,7 +58,10 @@ export default function setUp({ inspect }) {
     compose();
   });
   $("[data-by-lines]", form).addEventListener("click", () => lines.begin(chosen()));
-  page.root.addEventListener("spoken", details);
+  page.root.addEventListener("spoken", () => {
+    for (const each of $$("[data-suggested]", box)) each.textContent = suggested()[each.dataset.suggested];
+    details();
+  });
   shape();
 
   return {
