@@ -122,8 +122,12 @@ def _given(arguments: argparse.Namespace, names: Iterable[str] = tuple(OPTIONS))
 
 
 def _write(arguments: argparse.Namespace) -> Iterator[str]:
+    import torch
+
     from tang_rnn.poet import TangPoet
 
+    if (arguments.count or 1) == 1:
+        torch.set_num_threads(1)  # one poem is too little work to share out: threads begin, and wait for each other
     if arguments.shard:
         (part, parts), count = arguments.shard, arguments.count or 1
         if arguments.seed is None:
