@@ -542,6 +542,19 @@ def test_a_cell_learns_what_its_teachers_think(corpus_folder, tokenizer, tmp_pat
     assert (log["teachers"], log["beside"], log["epochs"]) == (1, corpus_folder.name, 2 * log["beside_epochs"])
 
 
+def test_a_corpus_beside_two_stages_is_encoded_once(corpus_folder, tmp_path, monkeypatch):
+    config = configuration(corpus_folder, tmp_path / "run") | {"beside": str(corpus_folder), "repeat": 2}
+    config["pretrain"] = {"beside": str(corpus_folder), "repeat": 1}
+    encoded, stages = [], []
+    encode = training.train._encode
+    monkeypatch.setattr(training.train, "_encode", lambda what, *rest: (encoded.append(what), encode(what, *rest))[1])
+    monkeypatch.setattr(training.train, "fit", lambda *args: stages.append((len(args[2]), args[5])))
+    train(config)
+    assert len(encoded) == 3, "train, validation, and what stands beside them"
+    (before, own_before), (then, own) = stages
+    assert (own_before, own) == (160, 320) and then - own == before - own_before > 0
+
+
 def test_a_teacher_of_another_vocabulary_is_refused(corpus_folder, tmp_path):
     theirs = TangTokenizer.build("春眠不觉晓", ["李白"])
     model = TangRNNForCausalLM(TangRNNConfig(vocab_size=len(theirs), embedding_size=8, hidden_size=8))

@@ -192,11 +192,11 @@ class Collator:
         keep_context: probability that any of the context stays.
         unknown: the share of a poem's characters, marks aside, that the model reads as ``<unk>``; the labels stay. So
             it learns how to go on from a character it does not know, as names and openings bring them.
-        own: how many rows, the first, are the corpus's own; with it each batch says of its poems whether they are.
         inside: the share of poems whose form and poet, where they stay, stand behind ``<s>`` instead of before it, as
             in ``tokenizer("<五绝>春")``, so that a text in one piece is understood too.
         max_length: characters of a poem seen in training; a longer one is cut there and has no end.
         seed: with the epoch and the row numbers it decides what is dropped, so that a resumed run drops the same.
+        own: how many rows, the first, are the corpus's own; with it each batch says of its poems whether they are.
     """
 
     PIECES = ("form", "poet", "title")

@@ -86,33 +86,44 @@ def train(config: dict, resume: bool = False) -> Path:
             _encode(f"corpus: {config['corpus']}, {split}", corpus[split], tokenizer)
             for split in ("train", "validation")
         )
-        initial = config.get("initial")
+        initial, held = config.get("initial"), {}
         if changes := config.get("pretrain"):
             if not (before / "final" / "training_log.json").exists():  # the last file that is written
                 stage = merged(config, changes | {"output_dir": str(before)})
                 del stage["pretrain"]
-                key = "pretrain.beside" if "beside" in changes else "pretrain.corpus"
-                name = changes.get("beside", changes.get("corpus", config["corpus"]))
-                read, own = _along(stage, train_set, tokenizer, key, name)
+                read, own = _along(stage, train_set, tokenizer, *_beside_before(config), held)
                 fit(stage, tokenizer, read, validation, initial, own)
             initial = str(before / "final")
-        read, own = _along(config, train_set, tokenizer, "beside", config.get("beside"))
+        read, own = _along(config, train_set, tokenizer, "beside", config.get("beside"), held)
         fit(config, tokenizer, read, validation, initial, own)
     return output_dir / "final"
 
 
-def _along(stage: dict, train_set, tokenizer: TangTokenizer, key: str, name: str | None):
+def _beside_before(config: dict) -> tuple[str, str]:
+    """The key that says what the stage before reads beside the corpus itself, and what it says."""
+    key = "beside" if "beside" in config["pretrain"] else "corpus"
+    return f"pretrain.{key}", config["pretrain"].get(key, config["corpus"])
+
+
+def _along(stage: dict, train_set, tokenizer: TangTokenizer, key: str, name: str | None, held: dict[str, Dataset]):
     """The poems that a stage reads: the corpus itself `repeat` times, then the corpus of that name beside it.
+
+    What is held in memory goes into `held`, so that a later stage does not encode it again.
 
     Returns them, and how many are the corpus's own (None for a stream, which has no row numbers).
     """
-    parts = [train_set] * stage.get("repeat", 1)
+    repeat, streaming = stage.get("repeat", 1), stage.get("streaming", False)
+    parts = [train_set] * repeat
     if name:
-        others = _load(key, name, stage.get("streaming", False))["train"]
-        parts.append(known_only(_encode(f"{key}: {name}", others, tokenizer), tokenizer))
+        others = None if streaming else held.get(name)
+        if others is None:
+            others = _encode(f"{key}: {name}", _load(key, name, streaming)["train"], tokenizer)
+            others = known_only(others, tokenizer)
+        if not streaming:
+            held[name] = others
+        parts.append(others)
     read = together(*parts) if len(parts) > 1 else train_set
-    held = not isinstance(read, IterableDataset)
-    return read, len(train_set) * stage.get("repeat", 1) if held else None
+    return read, None if isinstance(read, IterableDataset) else len(train_set) * repeat
 
 
 @contextmanager
@@ -296,13 +307,12 @@ def finish(trainer: PoetTrainer, config: dict, initial: str | None, facts: Calla
     if initial and (written := Path(initial, "training_log.json")).exists():
         before = json.loads(written.read_text())
         curve = follow(before, curve)
-    stage, times = config.get("pretrain", {}), config.get("repeat", 1)
     curve |= {
-        "epochs": round(state["epoch"] * times, 2),
+        "epochs": round(state["epoch"] * config.get("repeat", 1), 2),
         "beside": Path(config["beside"]).name if "beside" in config else None,
         "beside_epochs": round(state["epoch"], 2) if "beside" in config else None,
         "teachers": len(config["teachers"]["checkpoints"]) if "teachers" in config else None,
-        "pretrained_on": Path(stage.get("beside", stage.get("corpus", config["corpus"]))).name if stage else None,
+        "pretrained_on": Path(_beside_before(config)[1]).name if config.get("pretrain") else None,
         "pretrained_epochs": before.get("epochs"),
         "kept": chosen,
         "kept_validation_loss": round(best, 4),

@@ -96,7 +96,7 @@ class Vocabulary:
         self.comma, self.stop, self.end = self.ids[COMMA], self.ids[STOP], tokenizer.eos_token_id
         self.unknown = tokenizer.unk_token_id
         self.width = -(-size // 8) * 8
-        characters = [""] * self.width
+        self._characters = characters = [""] * self.width  # by token; of what is none of ours nothing
         for token, index in self.ids.items():
             if is_han(token):
                 characters[index] = token
@@ -123,10 +123,8 @@ class Vocabulary:
         return vars(self)[name]
 
     def _hear(self) -> None:
-        characters, book = [""] * self.width, self.book
-        for token, index in self.ids.items():
-            characters[index] = token
-        columns = zip(*(Sound.of(char, book) for char in characters))
+        book = self.book
+        columns = zip(*(Sound.of(char, book) for char in self._characters))
         self.tones, self.read_tones, self.groups, self.read_groups, self.oblique_only = map(torch.tensor, columns)
         doubtful = self.read_tones.ge(2)
         level, oblique = self.read_tones.masked_fill(doubtful, 0), self.read_tones.masked_fill(doubtful, 1)
