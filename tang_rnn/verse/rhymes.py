@@ -145,10 +145,11 @@ class RhymeBook:
     def __reduce__(self):
         return get_book, (self.name,)
 
-    def reloaded(self) -> RhymeBook:
-        """The same book, its files to be read again."""
+    def reloaded(self, folder: Path | None = None) -> RhymeBook:
+        """The same book, its files to be read again; from another folder, if one is given."""
         words = self.words_path and self.words_path.name
-        return RhymeBook(self.name, self.path.name, words, self.words_decide, self._together, self.path.parent)
+        folder = folder or self.path.parent
+        return RhymeBook(self.name, self.path.name, words, self.words_decide, self._together, folder)
 
     @cached_property
     def _table(self) -> _Table:

@@ -1,7 +1,7 @@
 """Builds the rhyme books' tables in verse/data: 平水韵, 词林正韵, 中华通韵, 中华新韵.
 
-    python -m training.rhymes [--source PATH] [--corpus PATH]    writes the tables, prints the report
-    python -m training.rhymes --only-modern                      only 通韵 and 新韵, which need no corpus
+    python -m training.rhymes                                    the tables, by what was counted in poems
+    python -m training.rhymes count [--source PATH]              counts anew, then the tables; prints a report
 
 A row of a book: section, group, the characters surely in it, those that only some source, or some glyph of theirs, puts
 there, and those that only today's reading puts there. Rows without a group: 平 and 仄 (the characters surely of that
@@ -11,7 +11,8 @@ corpus), 句末 (level only as a line's last character), 数字 (one glyph for s
 A row of words: a group or a tone, a place in the word from 1, the words whose character there is of it. Those of the
 modern books come from pypinyin and decide; those of 平水韵 are counted in the corpus.
 
-``--source`` is that of training.corpus. The same source gives the same bytes.
+What was counted in poems lies beside (:mod:`.counts`). Count anew where the corpus, the lists of :mod:`.pingshui` or
+what the judge passes have changed. ``--source`` is that of training.corpus. The same source gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,22 +21,25 @@ import argparse
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
-from tang_rnn.verse import EITHER, FORMS, RHYME_BOOKS, RhymeBook, admissible, check, fits
+from tang_rnn.verse import RHYME_BOOKS, RhymeBook, check
 from training.corpus import HERE, fetch, read_raw
 
 from . import cilin, modern, pingshui
+from .counts import ENOUGH_USES, ENOUGH_WORDS, Counts, Uses, count_glyphs, count_uses
 
 PINGSHUI, CILIN = RHYME_BOOKS["平水韵"], RHYME_BOOKS["词林正韵"]
 MODERN = {"中华通韵": modern.TONGYUN, "中华新韵": modern.XINYUN}
 
-# A tone counts as unused if poets use it in at most this share of a character's uses, and these are enough to tell.
-RARE_SHARE, ENOUGH_USES = 0.003, 50
-# And as that of a word, if the word is met so often, and the other tone in at most this share.
-WORD_SHARE, ENOUGH_WORDS = 0.02, 10
+# A tone counts as unused if poets use it in at most this share of a character's uses.
+RARE_SHARE = 0.003
+# And as that of a word, if the other tone is met in at most this share.
+WORD_SHARE = 0.02
 
 
 def write(path: Path, rows: Iterable[tuple[str, ...]]) -> None:
@@ -71,42 +75,12 @@ def group_rows(groups: list[tuple[str, str]], found: dict[str, pingshui.Readings
     return rows
 
 
-def count_tones(book: RhymeBook, poems: Iterable[dict]) -> tuple[dict[str, Counter], dict[tuple[str, int], Counter]]:
-    """How often characters of two tones are read in which, alone and by the word of two characters they stand in.
-
-    Counted where the tone is plain: in poems that keep all the rules, at places where the line would break them if it
-    were the other.
-    """
-    uses, words = defaultdict(Counter), defaultdict(Counter)
-    for poem in poems:
-        if not FORMS[poem["form"]].regulated or not (judged := check(poem["text"], poem["form"], book)).ok:
-            continue
-        for line in judged.lines[1:]:  # the first may rhyme or not, which leaves its end open
-            strings = admissible(line.kind, len(line.text))
-            if not any(all(map(fits, line.tones, string)) for string in strings):
-                continue  # saved by the line after it
-            for place, char in enumerate(line.text):
-                if line.tones[place] != EITHER:
-                    continue
-                fitting = {s[place] for s in strings if all(map(fits, line.tones, s))}
-                if len(fitting) == 1:
-                    tone = fitting.pop()
-                    uses[char][tone] += 1
-                    foot = min(place // 2, len(line.text) // 2 - 1)
-                    first, last = 2 * foot, 2 * foot + 2 if 2 * foot + 3 < len(line.text) else len(line.text)
-                    for start in (place - 1, place):
-                        if first <= start and start + 2 <= last:
-                            words[line.text[start : start + 2], place - start + 1][tone] += 1
-    return uses, words
-
-
-def unused_tones(uses: dict[str, Counter], found: dict[str, pingshui.Readings]) -> dict[str, str]:
+def unused_tones(uses: Uses, found: dict[str, pingshui.Readings]) -> dict[str, str]:
     """The characters that have both tones of which poets use but one, under the tone that they do not use."""
     result = {}
+    alone = {word: n for (word, _), n in uses.items() if len(word) == 1 and n.total() >= ENOUGH_USES}
     for wanted in "平仄":
-        chars = {c for c, n in uses.items() if n.total() >= ENOUGH_USES and n[wanted] <= RARE_SHARE * n.total()} - set(
-            pingshui.LEVEL_AT_END
-        )
+        chars = {c for c, n in alone.items() if n[wanted] <= RARE_SHARE * n.total()} - set(pingshui.LEVEL_AT_END)
         # Their other glyphs too, where they have both tones as well.
         glyphs = {
             glyph
@@ -117,13 +91,13 @@ def unused_tones(uses: dict[str, Counter], found: dict[str, pingshui.Readings]) 
     return result
 
 
-def usual_words(uses: dict[str, Counter], words: dict[tuple[str, int], Counter]) -> dict[tuple[str, int], list[str]]:
+def usual_words(uses: Uses) -> dict[tuple[str, int], list[str]]:
     """Words in which a character that poets read in both tones is read in one."""
     result = defaultdict(list)
-    for (word, place), counts in sorted(words.items()):
+    for (word, place), counts in sorted(uses.items()):
         tone, most = counts.most_common(1)[0]
-        if counts.total() >= ENOUGH_WORDS and most >= (1 - WORD_SHARE) * counts.total():
-            result[tone, place] += sorted({word, pingshui._S2T.convert(word)})
+        if len(word) > 1 and counts.total() >= ENOUGH_WORDS and most >= (1 - WORD_SHARE) * counts.total():
+            result[tone, place] += sorted({word, pingshui.S2T.convert(word)})
     return dict(sorted(result.items()))
 
 
@@ -148,41 +122,56 @@ def report(book: RhymeBook, poems: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def build_modern() -> int:
+def build(counts: Counts, folder: Path = PINGSHUI.path.parent) -> None:
+    """Writes every table into a folder."""
+    usual = build_old(counts, folder)
     for name, finals in MODERN.items():
-        rows, words = modern.build(finals, PINGSHUI.reloaded())
-        write(RHYME_BOOKS[name].path, rows)
-        write_words(RHYME_BOOKS[name].words_path, words)
-    return 0
+        rows, words = modern.build(finals, usual)
+        write(folder / RHYME_BOOKS[name].path.name, rows)
+        write_words(folder / RHYME_BOOKS[name].words_path.name, words)
+
+
+def build_old(counts: Counts, folder: Path) -> RhymeBook:
+    """Writes the tables of 平水韵 and 词林正韵 into a folder; 平水韵 by these."""
+    groups, book = pingshui.read_book()
+    names, sections = [name for _, name in groups], [section for section, _ in groups]
+    found = pingshui.build(book, pingshui.read_guangyun(), names, counts.glyphs)
+    tones = tone_rows(found, unused_tones(counts.uses, found), pingshui.several_words(counts.glyphs, book))
+    write(folder / PINGSHUI.path.name, [*tones, *group_rows(groups, found)])
+    write(folder / CILIN.path.name, [*tones, *cilin.build(found, names, sections)])
+    write_words(folder / PINGSHUI.words_path.name, usual_words(counts.uses))
+    return PINGSHUI.reloaded(folder)
+
+
+def with_every_tone(counts: Counts, folder: Path) -> RhymeBook:
+    """平水韵 with the tones that poets do not use: what they do not use is told by the judge with every reading."""
+    return build_old(replace(counts, uses={}), folder)
+
+
+def count(source: Path, poems: dict[str, list[dict]]) -> Counts:
+    """Counts everything anew; ``poems``: those of each split of the corpus."""
+    glyphs = Counts(count_glyphs(read_raw(source)), {}, {})
+    with TemporaryDirectory() as folder:
+        book = with_every_tone(glyphs, Path(folder))
+        uses = count_uses(book, (poem for split in poems.values() for poem in split))
+        return replace(glyphs, uses=uses, test_uses=count_uses(book, poems["test"]))
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.rhymes", description=__doc__.splitlines()[0])
-    parser.add_argument("--source", type=Path, help="the raw poems, as for training.corpus")
-    parser.add_argument("--corpus", type=Path, default=HERE, help="the folder of the dataset")
-    parser.add_argument("--only-modern", action="store_true", help="only the books of today, which need no corpus")
+    parser.add_argument("what", nargs="?", choices=["count"], help="count in the poems anew")
+    parser.add_argument("--source", type=Path, help="with count: the raw poems, as for training.corpus")
     options = parser.parse_args(argv)
-    if options.only_modern:
-        return build_modern()
-    groups, book = pingshui.read_book()
-    names = [name for _, name in groups]
-    counts = pingshui.count_glyphs(read_raw(options.source or fetch()))
-    found = pingshui.build(book, pingshui.read_guangyun(), names, counts)
-    several = pingshui.several_words(counts, book)
-    poems = [row for split in sorted(options.corpus.glob("*.parquet")) for row in pq.read_table(split).to_pylist()]
-    # What poets do not use is told by the judge with every reading.
-    write(PINGSHUI.path, [*tone_rows(found, {}, several), *group_rows(groups, found)])
-    uses, words = count_tones(PINGSHUI.reloaded(), poems)
-    unused = unused_tones(uses, found)
-    write(PINGSHUI.path, [*tone_rows(found, unused, several), *group_rows(groups, found)])
-    write(
-        CILIN.path,
-        [*tone_rows(found, unused, several), *cilin.build(found, names, [section for section, _ in groups])],
-    )
-    write_words(PINGSHUI.words_path, usual_words(uses, words))
-    print(*(f"never {wanted}: {chars}" for wanted, chars in unused.items()), sep="\n")
-    print(report(PINGSHUI.reloaded(), poems))
-    return build_modern()
+    if options.source and not options.what:
+        parser.error("--source is for: python -m training.rhymes count")
+    if not options.what:
+        build(Counts.read())
+        return 0
+    poems = {split.stem: pq.read_table(split).to_pylist() for split in sorted(HERE.glob("*.parquet"))}
+    count(options.source or fetch(), poems).write()
+    build(Counts.read())
+    print(report(PINGSHUI.reloaded(), [poem for split in poems.values() for poem in split]))
+    return 0
 
 
 if __name__ == "__main__":

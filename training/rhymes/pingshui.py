@@ -13,7 +13,6 @@ depend on the script.
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -24,8 +23,6 @@ from pathlib import Path
 
 import opencc
 from tshet_uinh.data import 廣韻impl
-
-from training.cleaning import read_variants, simplify, strip_notes
 
 from .modern import Syllable, plain_reading, standard_readings
 
@@ -93,7 +90,7 @@ LEVEL_AT_END = "不"
 MIN_SHARE = 0.02
 
 
-_T2S, _S2T = opencc.OpenCC("t2s"), opencc.OpenCC("s2t")
+_T2S, S2T = opencc.OpenCC("t2s"), opencc.OpenCC("s2t")
 
 
 @dataclass(frozen=True)
@@ -147,19 +144,6 @@ def guangyun_entries() -> Iterable:
 @cache
 def simplified(text: str) -> str:
     return _T2S.convert(text)
-
-
-def count_glyphs(poems: Iterable[dict]) -> dict[str, Counter]:
-    """For each character of the simplified corpus how often the source writes it with which glyph."""
-    variants, counts = read_variants(), defaultdict(Counter)
-    for poem in poems:
-        source = unicodedata.normalize("NFC", strip_notes("".join(poem["paragraphs"])))
-        plain = simplify(source, variants)
-        if len(plain) == len(source):
-            for char, glyph in zip(plain, source, strict=True):
-                if unicodedata.category(char) == "Lo":
-                    counts[char][glyph] += 1
-    return dict(counts)
 
 
 def pairs(text: str, names: list[str]) -> dict[str, set[int]]:
@@ -221,7 +205,7 @@ def build(
             forms[simplified(glyph)] = forms.get(simplified(glyph), "") + glyph
     for char in standard_readings():
         if not forms.get(char) and char not in found:
-            forms[char] = next((glyph for glyph in (_S2T.convert(char), char) if glyph in table), "")
+            forms[char] = next((glyph for glyph in (S2T.convert(char), char) if glyph in table), "")
     written = defaultdict(set)  # the glyphs that may be written for a character
     for glyph in table:
         written[simplified(glyph)].add(glyph)
@@ -230,7 +214,7 @@ def build(
             continue
         # Sure is what holds for the glyph that poets mostly wrote, for the one that others would restore, and for
         # the character itself, should they take it for a traditional one.
-        views = [table[glyph] for glyph in {glyphs[0], _S2T.convert(char), char} if glyph in table]
+        views = [table[glyph] for glyph in {glyphs[0], S2T.convert(char), char} if glyph in table]
         groups = frozenset.union(*(table[glyph].groups for glyph in glyphs)) - removed[char] | added[char]
         found[char] = Readings(
             groups,
@@ -238,7 +222,8 @@ def build(
             frozenset.intersection(*(view.tones for view in views)) & set(map(tone, groups)),
         )
         one_word = all(same_word(table[one], table[other]) for one, other in combinations(glyphs, 2))
-        for glyph in sorted((written[char] | set(counts.get(char, ()))) - forms.keys()):  # 坏 is 壞, not a glyph of 坯
+        others = written[char].union(counts.get(char, ()))
+        for glyph in sorted(each for each in others if each not in forms):  # 坏 is 壞, not a glyph of 坯
             own = table.get(glyph)
             if one_word and (own is None or own.groups & groups or not own.groups):
                 found[glyph] = found[char]  # another glyph of the same word
@@ -288,7 +273,7 @@ def by_today(found: dict[str, Readings], names: list[str]) -> dict[str, Readings
         groups |= pairs(WITHOUT_FINAL, names).get(char, set())
         readings = Readings(frozenset(groups), frozenset(), frozenset(), frozenset(groups))
         result[char] = readings
-        if (glyph := _S2T.convert(char)) not in found:
+        if (glyph := S2T.convert(char)) not in found:
             result[glyph] = readings
     return result
 
@@ -303,4 +288,4 @@ def several_words(counts: dict[str, Counter], book: dict[str, list[int]]) -> str
     return "".join(sorted(found))
 
 
-__all__ = ["LEVEL_AT_END", "Readings", "Syllable", "build", "count_glyphs", "read_book", "read_guangyun", "tone"]
+__all__ = ["LEVEL_AT_END", "S2T", "Readings", "Syllable", "build", "read_book", "read_guangyun", "tone"]
