@@ -29,6 +29,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
+from gradio.state_holder import SessionState, StateHolder  # noqa: E402
+from page_answers import told  # noqa: E402
 from page_cells import NAMES, OWN_CELLS, poet_of, seal_of  # noqa: E402
 from page_endpoint import (  # noqa: E402
     ANY_FORM,
@@ -44,12 +46,12 @@ from page_endpoint import (  # noqa: E402
     Refusal,
     endpoint,
     options_of,
-    told,
 )
 from page_guard import Guard, headed  # noqa: E402
 from page_hand import alternatives, answer, appraise, next_lines, revise, suggest  # noqa: E402
 from page_server import STATIC, TITLE, Anywhere, routes  # noqa: E402
 from page_turns import CALLER, take_turns  # noqa: E402
+from page_writer import Writer  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 import tang_rnn  # noqa: E402
@@ -62,7 +64,6 @@ from tang_rnn.words import languages  # noqa: E402
 from tang_rnn.writing.reading import form_of_lines  # noqa: E402
 from tang_rnn.writing.request import REQUIRED, Option  # noqa: E402
 from tang_rnn.writing.script import prose_to_traditional, to_traditional  # noqa: E402
-from tang_rnn.writing.together import Together  # noqa: E402
 
 LONGEST_ACROSTIC = 16
 WAITING = 80  # calls in the queue before newcomers are told to come back: some ten seconds on two cores
@@ -70,10 +71,7 @@ TOGETHER = 64  # poems that are written or wait for their writer's turn
 AT_ONCE = 2  # other calls that compute, of all endpoints together
 
 
-@cache
-def together() -> Together:
-    """The same writers for all who ask at once."""
-    return Together()
+WRITER = Writer()  # the same for all who ask
 
 
 @endpoint(OPENING, CELL, *HOW, *ASKED)
@@ -87,12 +85,12 @@ async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
     def tell(text: str | None) -> None:
         loop.call_soon_threadsafe(texts.put_nowait, text)
 
-    call = await asyncio.to_thread(lambda: together().ask(poet_of(cell), opening, tell, caller, **options_of(**how)))
+    call = WRITER.ask(cell, opening, tell, caller, **options_of(**how))
     call.add_done_callback(lambda _: tell(None))
     try:
         while (text := await texts.get()) is not None:
             yield {"text": text, "done": False}
-        yield told(call.result(), cell)
+        yield call.result()
     finally:
         call.cancel()  # whoever has gone away is not written for
 
@@ -137,8 +135,7 @@ def acrostic(phrase: str, cell: str, line_length: int, tail: bool, **how) -> dic
         raise Fault("nothing_to_hide")
     form, num_lines = form_of_lines(len(hidden), line_length)
     options = options_of(form, **how) | {"acrostic_tail" if tail else "acrostic": hidden, "num_lines": num_lines}
-    poem = together().ask(poet_of(cell), "", None, CALLER.get(), **options).result()
-    return told(poem, cell) | {"phrase": hidden, "tail": tail}
+    return WRITER.ask(cell, "", None, CALLER.get(), **options).result() | {"phrase": hidden, "tail": tail}
 
 
 @endpoint(
@@ -278,8 +275,26 @@ THEME = gr.themes.Base(
 MOUNT = 'import(new URL("tang/page.js", document.baseURI)).then(page => page.mount(element, props.value))'
 
 
+class NoSessions(StateHolder):
+    """Gradio makes a copy of the page's settings for each session, and every call has one of its own; here nothing is
+    kept of a visitor, and all share one.
+    """
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        return super().__getitem__("")
+
+
 class Page(gr.Blocks):
     """Takes calls with fewer values than an endpoint has options: what is left out is as by default."""
+
+    @property
+    def state_holder(self) -> StateHolder:
+        return self._state_holder
+
+    @state_holder.setter
+    def state_holder(self, holder: StateHolder) -> None:
+        holder.__class__ = NoSessions  # Gradio makes it itself
+        self._state_holder = holder
 
     def validate_inputs(self, block_fn, inputs: list) -> None:
         inputs += [None] * (len(block_fn.inputs) - len(inputs))
@@ -325,12 +340,13 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
         "show_error": False,
         "ssr_mode": False,
         "max_file_size": "1kb",  # nothing here takes files
-        "state_session_capacity": 100,  # nor keeps anything of a visitor: Gradio would hold a copy of the page for each
     }
     if os.environ.get("SPACE_ID"):  # all that comes there comes through its proxy
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
     torch.set_num_threads(1)  # one poem is too little work to share out; callers run side by side instead
-    return (page or build()).launch(**settings | kwargs)
+    page = page or build()
+    WRITER.begin()  # it takes as long as the page to be ready
+    return page.launch(**settings | kwargs)
 
 
 def main(host: str | None = None, port: int | None = None) -> None:

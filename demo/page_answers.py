@@ -1,6 +1,10 @@
-"""What the endpoints answer, as JSON schemas: the output schemas of the tools, and the returns of their docstrings."""
+"""What the endpoints answer: a poem as they give it; and all of it as JSON schemas, the output schemas of the tools and
+the returns of the docstrings."""
 
 from __future__ import annotations
+
+from tang_rnn.writing.poem import Poem
+from tang_rnn.writing.script import to_traditional
 
 
 def _value(kind: str | list[str], about: str, **more) -> dict:
@@ -210,3 +214,16 @@ def returns(name: str) -> str:
     answer = ANSWERS[name]
     fields = "; ".join(f"{field}: {told['description']}" for field, told in answer["properties"].items())
     return f"    {answer['description']}, as an object. {fields}."
+
+
+def told(poem: Poem, cell: str, seconds: float | None = None) -> dict:
+    """A poem as the endpoints give it, by the page's name of the cell."""
+    return poem.to_dict() | {
+        "cell": cell,
+        "done": True,
+        "poet": poem.poet,
+        "title": poem.title,
+        "traditional": {name: to_traditional(getattr(poem, name)) for name in ("text", "title", "poet")},
+        "per_character": round(poem.log_prob / max(poem.characters, 1), 4),
+        "milliseconds": None if seconds is None else round(1000 * seconds / len(poem.text), 2),
+    }

@@ -27,10 +27,8 @@ from page_cells import NAMES
 from tang_rnn import verse
 from tang_rnn.faults import Fault
 from tang_rnn.verse import FORMS
-from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.reading import MAX_TITLE
 from tang_rnn.writing.request import OPTIONS, Option
-from tang_rnn.writing.script import to_traditional
 
 
 class Refusal(gr.Error):
@@ -140,16 +138,3 @@ def options_of(form: str, regulated: bool, rhyme: str, seed: int | None, **other
 def new_seed() -> int:
     """One that nobody has asked for, short enough to read out."""
     return random.SystemRandom().randrange(10**6)
-
-
-def told(poem: Poem, cell: str, seconds: float | None = None) -> dict:
-    """A poem as the endpoints give it, by the page's name of the cell."""
-    return poem.to_dict() | {
-        "cell": cell,
-        "done": True,
-        "poet": poem.poet,
-        "title": poem.title,
-        "traditional": {name: to_traditional(getattr(poem, name)) for name in ("text", "title", "poet")},
-        "per_character": round(poem.log_prob / max(poem.characters, 1), 4),
-        "milliseconds": None if seconds is None else round(1000 * seconds / len(poem.text), 2),
-    }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from page_answers import told
 from page_cells import poet_of
 from page_endpoint import (
     ASKED,
@@ -24,7 +25,6 @@ from page_endpoint import (
     TOPIC,
     endpoint,
     options_of,
-    told,
 )
 
 from tang_rnn.verse import check, get_book, split_lines

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -200,7 +200,7 @@ def test_our_own_faults_are_logged_and_not_shown_as_the_callers(client, monkeypa
 
     monkeypatch.setattr(Recurrence, "step", broken)
     with pytest.raises(AppError) as caught:
-        client.predict("春", form="五绝", seed=1, api_name="/write")
+        client.predict("春", form="五绝", seed=1, api_name="/compare")
     assert "injected" not in str(caught.value)
     assert "an injected bug" in capfd.readouterr().err
 
@@ -241,7 +241,7 @@ def test_the_queue_is_bounded(monkeypatch, url):
     monkeypatch.setattr(app, "TOGETHER", 1)
     blocks = app.build()
     blocks.queue(max_size=1)
-    monkeypatch.setattr(app, "together", lambda cell: time.sleep(1))
+    writer = _held_writer(monkeypatch, app)
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
         body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
@@ -250,6 +250,7 @@ def test_the_queue_is_bounded(monkeypatch, url):
             answers = list(pool.map(lambda _: httpx.post(target, json=body, timeout=30), range(8)))
         assert {answer.status_code for answer in answers} == {200, 503}
     finally:
+        writer.give_up()
         blocks.close()
 
 
@@ -266,25 +267,49 @@ def _held(monkeypatch, app, name: str) -> tuple[threading.Event, list[str]]:
     return gate, begun
 
 
+class HeldWriter:
+    """Writes nothing until it gives up: `asked` are the poems that it was asked for."""
+
+    def __init__(self):
+        self.asked: list[Future] = []
+
+    def begin(self) -> None:
+        pass
+
+    def ask(self, *how, **options) -> Future:
+        self.asked.append(Future())
+        return self.asked[-1]
+
+    def give_up(self) -> None:
+        for poem in self.asked:
+            if poem.set_running_or_notify_cancel():
+                poem.set_exception(Fault("no_poem"))
+
+
+def _held_writer(monkeypatch, app) -> HeldWriter:
+    monkeypatch.setattr(app, "WRITER", writer := HeldWriter())
+    return writer
+
+
 def test_who_goes_away_frees_the_place(monkeypatch, url):
     """Calls that wait while another is being answered, and whose callers hang up: nobody computes them."""
     app = load_app()
     monkeypatch.setattr(app, "TOGETHER", 1)
     blocks = app.build()
-    gate, begun = _held(monkeypatch, app, "poet_of")
+    writer = _held_writer(monkeypatch, app)
     app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
         target = f"{blocks.local_url}gradio_api/call/write"
         body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
         events = [httpx.post(target, json=body, timeout=30).json()["event_id"] for _ in range(6)]
-        _wait(lambda: begun and len(blocks._queue) == 5)
+        _wait(lambda: writer.asked and len(blocks._queue) == 5)
         for event in events[1:]:
             with httpx.stream("GET", f"{target}/{event}", timeout=30):
                 pass
         _wait(lambda: len(blocks._queue) == 0)
-        assert len(begun) == 1
+        assert len(writer.asked) == 1
     finally:
-        gate.set()
+        writer.give_up()
         blocks.close()
 
 
@@ -464,7 +489,7 @@ def test_mcp_logs_a_fault_of_ours_and_says_no_more(url, monkeypatch, caplog):
         raise ValueError("an injected bug")
 
     monkeypatch.setattr(Recurrence, "step", broken)
-    _, (result,) = through_mcp(url, ("write", {"opening": "春", "seed": 99}))
+    _, (result,) = through_mcp(url, ("compare", {"opening": "春", "seed": 99}))
     assert result.isError and result.content[0].text == "something broke here; it has been logged"
     assert "an injected bug" in caplog.text
 

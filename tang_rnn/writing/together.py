@@ -36,6 +36,7 @@ Tell = Callable[[str], None]
 MEMORY = 10.0  # seconds after which what a caller has had counts e times less
 SLACK = 0.3  # seconds by which callers may have had more than another and yet be written for with him: some poems' time
 PATIENCE = 30.0  # times what a poem takes that it may wait: of calls that wait, short ones come before long ones
+MOST_WRITERS = 4  # threads: more than these wait for the interpreter that they share
 STEP, ROW = 0.002, 0.0002  # seconds that a character takes, about, and one more of each further row
 
 
@@ -127,10 +128,10 @@ class Together:
 
     Args:
         rows: candidates written at once.
-        writers: threads that write, each a batch; they leave the other processors to what surrounds writing.
+        writers: threads that write, each a batch.
     """
 
-    def __init__(self, rows: int = LARGEST_BATCH, writers: int = max(1, (os.cpu_count() or 1) // 2)):
+    def __init__(self, rows: int = LARGEST_BATCH, writers: int = min(os.cpu_count() or 1, MOST_WRITERS)):
         self.rows, self.writers = rows, writers
         self._waiting: list[Call] = []
         self._laid_aside: list[Writing] = []  # batches that are begun and not in a writer's hand
