@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import cache
@@ -30,7 +29,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
 from gradio.state_holder import SessionState, StateHolder  # noqa: E402
-from page_answers import told  # noqa: E402
 from page_cells import NAMES, OWN_CELLS, poet_of, seal_of  # noqa: E402
 from page_endpoint import (  # noqa: E402
     ANY_FORM,
@@ -101,19 +99,17 @@ def compare(opening: str, **how) -> dict:
     natural log probability per character that each of the models gives what follows the opening, milliseconds
     per character, and its number of parameters.
     """
-    options, poems = options_of(**how), []
-    for cell in NAMES:
-        writer, started = poet_of(cell), time.perf_counter()
-        poem = writer.write(opening, **options)
-        answer = told(poem, cell, time.perf_counter() - started)
-        context, *_ = writer.reader.context(options["form"], poem.poet, poem.title)
-        given = len(poem.text) + 1 - poem.characters  # the opening, which nobody wrote; the one more is the end
-        answer["judged_by"] = {}
+    options = options_of(**how)
+    calls = {cell: WRITER.ask(cell, opening, None, CALLER.get(), timed=True, **options) for cell in NAMES}
+    poems = [calls[cell].result() for cell in NAMES]
+    for poem in poems:
+        context, *_ = poet_of(poem["cell"]).reader.context(options["form"], poem["poet"], poem["title"])
+        given = len(poem["text"]) + 1 - poem["characters"]  # the opening, which nobody wrote; the one more is the end
+        poem["judged_by"] = {}
         for other in NAMES:
-            log_prob, characters = poet_of(other).score(poem.text, context, skip=given)
-            answer["judged_by"][other] = round(log_prob / characters, 4)
-        answer["parameters"] = facts()["cells"][cell]["parameters"]
-        poems.append(answer)
+            log_prob, characters = poet_of(other).score(poem["text"], context, skip=given)
+            poem["judged_by"][other] = round(log_prob / characters, 4)
+        poem["parameters"] = facts()["cells"][poem["cell"]]["parameters"]
     return {"seed": options["seed"], "poems": poems}
 
 

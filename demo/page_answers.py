@@ -52,6 +52,7 @@ _POEM = {
     "opening": _text("what it was given to begin with"),
     "seed": _number("gives the same poem again", "integer"),
     "log_prob": _number("natural log probability of what was written"),
+    "characters": _number("how many characters and marks, and the end, were written: log_prob is of these", "integer"),
     "quotes": _list("lines of it that stand in a poem the cell was trained on", _STRING),
     "prosody": _record(
         "how it keeps the rules of regulated verse",
@@ -65,7 +66,7 @@ _POEM = {
     "title": _text("its title; empty: none"),
     "traditional": _by_name("text, title and poet in traditional characters", _STRING),
     "per_character": _number("natural log probability per character written"),
-    "milliseconds": _number("time taken per character, where it was measured", ["number", "null"]),
+    "milliseconds": _number("a processor's time per character, where it was measured", ["number", "null"]),
 }
 _JUDGED = {
     "ok": _value("boolean", "no rule is broken, of those that were judged"),
@@ -221,6 +222,7 @@ def told(poem: Poem, cell: str, seconds: float | None = None) -> dict:
     return poem.to_dict() | {
         "cell": cell,
         "done": True,
+        "characters": poem.characters,
         "poet": poem.poet,
         "title": poem.title,
         "traditional": {name: to_traditional(getattr(poem, name)) for name in ("text", "title", "poet")},

@@ -62,12 +62,22 @@ class Writer:
         process = self._process
         return process and process.pid
 
-    def ask(self, cell: str, opening: str, tell: Callable[[str], None] | None, caller: str, **options) -> Future[dict]:
-        """A poem of the page's cell of that name, as :func:`page_answers.told` has it, once it is written.
+    def ask(
+        self,
+        cell: str,
+        opening: str,
+        tell: Callable[[str], None] | None,
+        caller: str,
+        timed: bool = False,
+        **options,
+    ) -> Future[dict]:
+        """A poem of the page's cell of that name, as :func:`page_answers.told` has it, once it is written; a future
+        that is cancelled is not written on.
 
         Args:
-            tell: called from another thread with the text so far; see :meth:`tang_rnn.writing.together.Together.ask`,
-                as for the others. A future that is cancelled is not written on.
+            tell: called from another thread with the text so far.
+            timed: whether it says what time it took.
+            options, others: as for :meth:`tang_rnn.writing.together.Together.ask`.
 
         The future raises what goes wrong: what cannot be asked for, too.
         """
@@ -76,7 +86,7 @@ class Writer:
             self._begin()
             number, orders = next(self._numbers), self._orders
             self._calls[number] = poem, tell
-            orders.put(("write", number, cell, opening, tell is not None, caller, options))
+            orders.put(("write", number, cell, opening, tell is not None, caller, timed, options))
         poem.add_done_callback(lambda done: done.cancelled() and orders.put(("leave", number)))
         return poem
 
@@ -120,11 +130,11 @@ def answer(orders: BinaryIO, answers: BinaryIO) -> None:
     from page_answers import told
     from page_cells import NAMES, poet_of
 
-    from tang_rnn.writing.together import Together
+    from tang_rnn.writing.together import Coming, Together
 
     torch.set_num_threads(1)  # poems are written side by side instead
     together, lock = Together(), Lock()
-    calls: dict[int, Future] = {}
+    calls: dict[int, Coming] = {}
 
     def say(number: int, kind: str, what: object) -> None:
         said = pickle.dumps((number, kind, what))
@@ -132,12 +142,12 @@ def answer(orders: BinaryIO, answers: BinaryIO) -> None:
             answers.write(said)
             answers.flush()
 
-    def over(number: int, cell: str, call: Future) -> None:
+    def over(number: int, cell: str, timed: bool, call: Coming) -> None:
         calls.pop(number, None)
         if call.cancelled():
             return say(number, "left", None)
         try:
-            say(number, "poem", told(call.result(), cell))
+            say(number, "poem", told(call.result(), cell, call.seconds if timed else None))
         except Exception as error:
             failed(number, error)
 
@@ -147,13 +157,13 @@ def answer(orders: BinaryIO, answers: BinaryIO) -> None:
             error = RuntimeError(f"{type(error).__name__}: {error}")
         say(number, "error", error)
 
-    def write(number: int, cell: str, opening: str, tells: bool, caller: str, options: dict) -> None:
+    def write(number: int, cell: str, opening: str, tells: bool, caller: str, timed: bool, options: dict) -> None:
         tell = partial(say, number, "text") if tells else None
         try:
             calls[number] = call = together.ask(poet_of(cell), opening, tell, caller, **options)
         except Exception as error:
             return failed(number, error)
-        call.add_done_callback(partial(over, number, cell))
+        call.add_done_callback(partial(over, number, cell, timed))
 
     def leave(number: int) -> None:
         if call := calls.get(number):

@@ -200,7 +200,7 @@ def test_our_own_faults_are_logged_and_not_shown_as_the_callers(client, monkeypa
 
     monkeypatch.setattr(Recurrence, "step", broken)
     with pytest.raises(AppError) as caught:
-        client.predict("春", form="五绝", seed=1, api_name="/compare")
+        client.predict("春风吹上苑", seed=1, api_name="/answer")
     assert "injected" not in str(caught.value)
     assert "an injected bug" in capfd.readouterr().err
 
@@ -489,7 +489,7 @@ def test_mcp_logs_a_fault_of_ours_and_says_no_more(url, monkeypatch, caplog):
         raise ValueError("an injected bug")
 
     monkeypatch.setattr(Recurrence, "step", broken)
-    _, (result,) = through_mcp(url, ("compare", {"opening": "春", "seed": 99}))
+    _, (result,) = through_mcp(url, ("answer", {"line": "春风吹上苑", "seed": 99}))
     assert result.isError and result.content[0].text == "something broke here; it has been logged"
     assert "an injected bug" in caplog.text
 

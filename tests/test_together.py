@@ -188,3 +188,16 @@ def test_what_callers_have_had_is_forgotten():
     assert shares.of("one", 0.0) == 2 and shares.of("one", together.MEMORY) < 1 and shares.of("another", 0.0) == 0
     shares.forget(100.0)
     assert not shares._had
+
+
+def test_what_a_poem_takes_is_counted(poet, monkeypatch):
+    """Of what is written side by side each has its part."""
+    held, ask = Held(poet, monkeypatch), asking(poet)
+    alone = ask("云", form="五绝", seed=0)
+    assert held.begun.wait(60)
+    calls = [ask("云", form="五绝", seed=seed) for seed in (1, 2, 3)]
+    assert not any(call.seconds for call in calls)
+    held.go.set()
+    assert all(call.result(60) for call in (alone, *calls))
+    assert held.batches == [1, 3] and alone.seconds > 0
+    assert len({call.seconds for call in calls}) == 1 and calls[0].seconds > 0

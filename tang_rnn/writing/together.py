@@ -40,6 +40,16 @@ MOST_WRITERS = 4  # threads: more than these wait for the interpreter that they 
 STEP, ROW = 0.002, 0.0002  # seconds that a character takes, about, and one more of each further row
 
 
+class Coming(Future[Poem]):
+    """A poem, once it is written.
+
+    Attributes:
+        seconds: of a processor's time that it has taken; of what several take side by side, its part.
+    """
+
+    seconds = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """A poem that is asked for, and where it will be.
@@ -53,7 +63,7 @@ class Call:
     sampling: Sampling
     candidates: int
     fixed_ahead: bool
-    poem: Future[Poem]
+    poem: Coming
     tell: Tell | None
     caller: str
     due: float
@@ -96,7 +106,12 @@ class Writing:
             self._batch.drop(number)
         if not self.calls:
             return
-        for number, poem in next(self._steps).items():
+        begin, writing = time.thread_time(), [*self.calls.values()]
+        ended = next(self._steps)
+        part = (time.thread_time() - begin) / len(writing)
+        for call in writing:
+            call.poem.seconds += part
+        for number, poem in ended.items():
             call = self.calls.pop(number)
             if call.poem.set_running_or_notify_cancel():
                 call.poem.set_result(poem)
@@ -141,9 +156,8 @@ class Together:
 
     def ask(
         self, poet: TangPoet, opening: str = "", tell: Tell | None = None, caller: str = "", /, **options
-    ) -> Future[Poem]:
-        """The poem that :meth:`TangPoet.write` gives for these, once it is written; a future that is cancelled is not
-        written on.
+    ) -> Coming:
+        """The poem that :meth:`TangPoet.write` gives for these; if it is cancelled it is not written on.
 
         Args:
             tell: called from a writer's thread. The best of several candidates is told with its end only.
@@ -155,7 +169,7 @@ class Together:
         request, sampling, candidates = poet.asked(opening, options)
         seconds = len(poet.plan(request).kinds) * (STEP + candidates * ROW)
         due, ahead = time.monotonic() + PATIENCE * seconds, poet.fixes_ahead(request)
-        call = Call(poet, request, sampling, candidates, ahead, Future(), tell, caller, due)
+        call = Call(poet, request, sampling, candidates, ahead, Coming(), tell, caller, due)
         with self._changed:
             self._waiting.append(call)
             if len(self._threads) < self.writers:  # begun when they are needed, so that to have one costs nothing
