@@ -1,10 +1,11 @@
 import js from "@eslint/js";
 
 const BROWSER = [
-  "AbortController", "AbortSignal", "Blob", "Event", "File", "FormData", "Image", "RadioNodeList", "ResizeObserver",
-  "TextDecoderStream", "URL", "URLSearchParams", "addEventListener", "console", "crypto", "dispatchEvent", "document",
-  "fetch", "getComputedStyle", "history", "innerHeight", "innerWidth", "localStorage", "location", "matchMedia",
-  "navigator", "setTimeout", "speechSynthesis", "SpeechSynthesisUtterance", "window",
+  "AbortController", "AbortSignal", "Blob", "Event", "File", "FormData", "Image", "IntersectionObserver",
+  "RadioNodeList", "ResizeObserver", "TextDecoderStream", "URL", "URLSearchParams", "addEventListener", "console",
+  "crypto", "dispatchEvent", "document", "fetch", "getComputedStyle", "history", "localStorage", "location",
+  "matchMedia", "navigator", "requestAnimationFrame", "setTimeout", "speechSynthesis",
+  "SpeechSynthesisUtterance", "window",
 ];
 
 export default [

@@ -350,6 +350,19 @@ def test_heat_maps_of_every_cell(visit):
     expect(page.locator("[data-alternatives]")).to_contain_text("床前明")
 
 
+def test_a_mark_stays_with_its_line(visit):
+    page = visit(width=390, tab="inside", text="床前明月光，疑是地上霜。举头望明月，低头思故乡。")
+    columns = page.locator("[data-strip] button")
+    expect(columns).to_have_count(24)
+    places = columns.evaluate_all("all => all.map(each => [each.textContent, each.getBoundingClientRect().top])")
+    rows = {}
+    for text, top in places:
+        rows.setdefault(round(top), []).append(text)
+    assert [len(row) for row in rows.values()] == [12, 12]  # a couplet a row
+    places = page.locator("[data-strip]").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert places[0] <= places[1]
+
+
 def test_check_marks_faults_where_they_stand(visit):
     page = visit(tab="check")
     page.fill("[data-form=check] textarea", "白日依山尽，黄河入海去。欲穷千里目，更上一层楼。")
@@ -357,6 +370,17 @@ def test_check_marks_faults_where_they_stand(visit):
     expect(page.locator("[data-verdict] .cell")).to_have_count(20)
     expect(page.locator("[data-verdict] .cell.fault").first).to_be_visible()
     expect(page.locator("[data-verdict] li.fault").first).to_contain_text("句")
+
+
+def test_the_english_page_names_what_it_judges_in_english(visit):
+    text = "白日依山尽，黄河入海去。欲穷千里目，更上一层楼。"
+    page = visit(locale="en-US", tab="check", text=f"登鹳雀楼 王之涣\n{text}")
+    summary = page.locator("[data-verdict] .summary")
+    expect(summary).to_have_text(
+        "A five-character quatrain (nearest to oblique start, first line unrhymed), with 1 to mend: off rhyme (出韵)."
+    )
+    aside, lines = (page.locator(f"[data-verdict] {part}").bounding_box() for part in (".aside", ".lines"))
+    assert lines["y"] - aside["y"] - aside["height"] >= 10
 
 
 def test_check_does_not_praise_what_it_cannot_judge(visit):
@@ -453,8 +477,10 @@ def test_nothing_moves_while_the_page_and_a_poem_come(visit, width, height):
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
-def test_all_views_stand_in_one_row_on_a_phone(visit, locale):
+@pytest.mark.parametrize("bar", [0, 14])  # pixels that a bar for scrolling takes
+def test_all_views_stand_in_one_row_on_a_phone(visit, locale, bar):
     page = visit(width=360, height=740, locale=locale)
+    page.evaluate(f"document.querySelector('.tang').style.width = '{360 - bar}px'")
     tops = page.locator("[role=tab]").evaluate_all("all => all.map(tab => tab.getBoundingClientRect().top)")
     assert len(tops) == 7 and len(set(tops)) == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -479,6 +505,11 @@ def test_a_phone_can_read_the_charts_and_compare_three_poems(visit):
     assert tall <= 844  # three poems of eight lines on one screen
     for frame in page.locator("[data-abreast] .frame").all():
         assert frame.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    for name in page.locator("[data-abreast] h2").all():
+        assert name.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    lines = """all => all.map(td => { const range = document.createRange(); range.selectNodeContents(td);
+        return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size; })"""
+    assert set(page.locator("[data-numbers] tbody td").evaluate_all(lines)) == {1}  # a number and its unit in one line
 
 
 def test_paper_has_the_poem_and_its_seal_and_nothing_else(visit):
@@ -632,13 +663,29 @@ def test_axe_finds_nothing(visit, locale, scheme, width):
     page = visit(width=width, locale=locale, scheme=scheme, opening="春", title="晓", poet="李白", seed=1)
     page.wait_for_selector(DONE)
     page.add_script_tag(content=AXE.read_text("utf-8"))
-    for tab in ("write", "compare", "acrostic", "check", "inside", "about"):
+
+    def nothing_found(where: str):
+        found = page.evaluate("axe.run('.tang').then(({ violations }) => violations.map(v => [v.id, v.nodes[0].html]))")
+        assert found == [], where
+
+    page.click("[data-form=write] .settings summary")
+    page.click("[data-form=write] .drafts summary")
+    page.click("[data-under=write] [data-act=pinyin]")
+    page.wait_for_selector(".reading-lines ruby >> nth=0")
+    nothing_found("write, with all that unfolds")
+    page.click("[data-under=write] [data-act=picture]")
+    nothing_found("picture")
+    page.keyboard.press("Escape")
+    for tab in ("compare", "acrostic", "answer", "check", "inside", "about"):
         page.click(f"[data-tab={tab}]")
-        if tab not in ("write", "about"):
+        if tab != "about":
             page.click(f"[data-form={tab}] .go")
             page.wait_for_selector(f"[data-form={tab}]:not(.busy)")
-        found = page.evaluate("axe.run('.tang').then(({ violations }) => violations.map(v => [v.id, v.nodes[0].html]))")
-        assert found == [], tab
+        nothing_found(tab)
+    page.click("[data-tab=write]")
+    page.click("[data-by-lines]")
+    page.wait_for_selector("[data-offer]")
+    nothing_found("line by line")
 
 
 def test_whatever_is_typed_is_text(visit):

@@ -102,6 +102,71 @@ def test_the_page_writes_in_a_frame(proxied, browser):
     page.close()
 
 
+# What Hugging Face puts around a Space, as far as it matters: another site, whose frame is as tall as the page.
+SPACE, HUB = "https://me-tang.hf.space", "https://huggingface.co"
+AROUND = f"""<!doctype html><header style="height: 60px">Spaces</header>
+<iframe style="width: 100%; height: 2600px; border: 0" allow="clipboard-read; clipboard-write; fullscreen"
+    sandbox="allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-same-origin
+    allow-scripts allow-storage-access-by-user-activation"
+    src="{SPACE}/?__theme=dark&__sign=secret&opening=%E6%9C%88&seed=3"></iframe>"""
+NO_STORAGE = """if (location.host.endsWith("hf.space"))
+    Object.defineProperty(window, "localStorage", { get() { throw new DOMException("denied", "SecurityError") } })"""
+
+
+def test_the_page_in_a_space_whose_storage_is_blocked(proxied, browser):
+    context = browser.new_context(
+        viewport={"width": 1000, "height": 760},
+        locale="en-US",
+        reduced_motion="reduce",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    context.add_init_script(NO_STORAGE)
+    page, wrong = context.new_page(), []
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+
+    def forward(route):
+        """As the Space's proxy does."""
+        url = route.request.url.replace(SPACE, f"{proxied['stripped']}/poem")
+        headers = route.request.headers | {"host": SPACE.removeprefix("https://"), "x-forwarded-proto": "https"}
+        route.fulfill(response=route.fetch(url=url, headers=headers))
+
+    page.route(f"{SPACE}/**", forward)
+    page.route(f"{HUB}/**", lambda route: route.fulfill(content_type="text/html", body=AROUND))
+    page.goto(f"{HUB}/spaces/me/tang")
+    frame = page.frame_locator("iframe")
+    sheet, under = frame.locator("[data-sheet=write]"), frame.locator("[data-under=write]")
+    sheet.locator(".signature .seal").wait_for()
+    assert sheet.evaluate("document.body.classList.contains('dark')")
+    text = sheet.locator(".poem").text_content()
+    under.locator("[data-act=link]").click()
+    frame.locator("[data-word=write]").filter(has_text="Link copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{SPACE}/?") and "text=" in link and "sign" not in link and "theme" not in link
+
+    under.locator("[data-act=picture]").click()
+    picture = frame.locator(".picture")
+    picture.locator("img").evaluate("image => image.decode()")
+    box = picture.bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 760  # on the screen, not in the middle of the frame
+    page.keyboard.press("Escape")
+
+    frame.locator("[data-language]").click()
+    frame.locator("[data-theme]").click()
+    under.locator("[data-act=another]").click()
+    frame.locator("[data-form=write] .drafts summary").click()
+    frame.locator("[data-form=write] [data-draft=take] >> nth=1").click()  # kept as long as the page is open
+    frame.locator("[data-form=write] .drafts").filter(has_text="不许本页存诗").wait_for()
+    assert sheet.locator(".poem").text_content() == text
+
+    frame.locator(".brand").click()  # a private Space opens for none who has lost its parameters
+    page.frames[1].wait_for_url(re.compile(r"\?__theme=dark&__sign=secret$"))
+    frame.locator(".tang[data-ready] [data-sheet=write] .hint").wait_for()
+    page.unroute_all(behavior="ignoreErrors")
+    context.close()
+    assert not wrong
+
+
 @pytest.mark.parametrize(("name", "prefix"), [("stripped and told", "/poem"), ("left on", "/poem")])
 def test_a_preview_below_a_path_has_whole_addresses(proxied, name, prefix):
     page = httpx.get(f"{proxied[name]}/poem/").text

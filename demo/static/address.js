@@ -25,13 +25,18 @@ export function linkTo(view) {
   return url.href;
 }
 
+/** What of the browser's address is Gradio's and the Space's. */
+const own = () => [...new URLSearchParams(location.search)].filter(([name]) => isOwn(name));
+
 /** The browser's own address while a view is open. */
 export function addressOf(view) {
-  const own = [...new URLSearchParams(location.search)].filter(([name]) => isOwn(name));
   const url = new URL(linkTo(view));
-  url.search = new URLSearchParams([...own, ...url.searchParams]);
+  url.search = new URLSearchParams([...own(), ...url.searchParams]);
   return url.href;
 }
+
+/** The page as it is at first; a private Space opens it only with its own parameters. */
+export const home = () => `?${new URLSearchParams(own())}`;
 
 /** Notes what a view shows; if the view is open its address is the browser's too. Gives the link to it. */
 export function note(view, values) {

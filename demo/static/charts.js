@@ -37,8 +37,11 @@ export function fit(place, draw) {
     place.replaceChildren(draw(width));
   };
   place.fitting?.disconnect();
-  place.fitting = new ResizeObserver(redraw);
-  place.fitting.observe(place);
+  const observer = new ResizeObserver(() => requestAnimationFrame(() => { // not while sizes are being told
+    if (place.fitting === observer) redraw();
+  }));
+  place.fitting = observer;
+  observer.observe(place);
   redraw();
 }
 

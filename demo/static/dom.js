@@ -24,6 +24,17 @@ export const page = { root: null, facts: null };
 export const $ = (selector, inside = page.root) => inside.querySelector(selector);
 export const $$ = (selector, inside = page.root) => [...inside.querySelectorAll(selector)];
 
+/**
+ * The part of the page that the visitor sees. Where it stands in another page's frame, as a Space does, the frame may
+ * be as tall as the page, and only some of it on his screen.
+ */
+export const seen = () => new Promise((resolve) => {
+  new IntersectionObserver(([{ intersectionRect }], observer) => {
+    observer.disconnect();
+    resolve(intersectionRect);
+  }).observe(document.documentElement);
+});
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,7 +1,7 @@
 // The poems written in this browser, below the sheet: to take up again, to mark, to remove, to save as text.
 
 import { h } from "./dom.js";
-import { couplets, firstLine } from "./poem.js";
+import { couplets, nameAmong } from "./poem.js";
 import { store, stored } from "./store.js";
 import { cellName, named, t } from "./words.js";
 
@@ -14,9 +14,11 @@ export class Drafts {
     Object.assign(this, { shelf, show, current, take });
     this.list = h("ul", {});
     this.count = h("span", {});
+    this.note = h("p", { class: "soft", "data-t": "not_stored", hidden: true });
     this.element = h("details", { class: "drafts", open: stored("drafts-open", false) },
       h("summary", {}, h("span", { "data-t": "drafts" }), " ", this.count),
       this.list,
+      this.note,
       h("p", { class: "acts" },
         this.#button("export", () => this.#save()),
         this.#button("clear", () => this.#change(() => shelf.clear()))));
@@ -33,13 +35,15 @@ export class Drafts {
     const index = [...this.list.children].findIndex((item) => item.contains(document.activeElement));
     const { poems } = this.shelf;
     this.element.hidden = !poems.length;
+    this.note.hidden = this.shelf.stored;
     this.count.textContent = `(${poems.length})`;
-    this.list.replaceChildren(...poems.map((poem) => this.#row(poem)));
+    const texts = poems.map((poem) => this.show(poem).text);
+    this.list.replaceChildren(...poems.map((poem, at) => this.#row(poem, nameAmong(texts[at], texts))));
     const row = this.list.children[Math.min(index, poems.length - 1)];
     if (index >= 0) row?.querySelector(`[data-draft=${focus}]`)?.focus();
   }
 
-  #row(poem) {
+  #row(poem, name) {
     const own = this.current()?.text === poem.text;
     const small = (kind, pressed, sign, onclick) => h("button", {
       type: "button", "data-draft": kind, "aria-pressed": pressed, "aria-label": t(kind), title: t(kind), onclick,
@@ -49,7 +53,7 @@ export class Drafts {
       h("button", {
         type: "button", "data-draft": "take", "aria-pressed": String(own), lang: "zh-Hans", translate: "no",
         onclick: () => this.take(poem),
-      }, firstLine(this.show(poem).text)),
+      }, name),
       h("small", {}, `${named("form", poem.form)} · ${cellName(poem.cell)}`),
       small("remove", null, "×", () => this.#change(() => this.shelf.remove(poem))));
   }

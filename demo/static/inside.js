@@ -6,6 +6,7 @@ import { fade, fit, heat } from "./charts.js";
 import { desk } from "./desk.js";
 import { $, $$, h, page } from "./dom.js";
 import { choose } from "./fields.js";
+import { isMark } from "./poem.js";
 import { named, t } from "./words.js";
 
 function percent(value) {
@@ -53,6 +54,16 @@ export default function setUp() {
     }, h("b", {}, text), h("span", { class: "bar" }));
   };
 
+  /** The columns by lines of the poem: a mark stays with its line. */
+  const strip = () => {
+    const found = [[]];
+    last.characters.forEach((at, index) => {
+      found.at(-1).push(column(at, index));
+      if (isMark(at.text)) found.push([]);
+    });
+    return found.filter((row) => row.length).map((row) => h("span", {}, row));
+  };
+
   /** The gates, open from 0 to 1, and the states, on either side of 0, each as a heat map. */
   const maps = () => {
     const characters = last.characters.map(({ text }) => text);
@@ -70,7 +81,7 @@ export default function setUp() {
   const show = () => {
     place.hidden = !last;
     if (!last) return;
-    $("[data-strip]").replaceChildren(...last.characters.map(column));
+    $("[data-strip]").replaceChildren(...strip());
     chosen = Math.min(chosen, last.characters.length - 1);
     alternatives();
     $("[data-explain]").textContent = named("explain", page.facts.cells[last.cell].kind);

@@ -2,7 +2,7 @@
 
 import about from "./about.js";
 import acrostic from "./acrostic.js";
-import { addressOf, note, parameters } from "./address.js";
+import { addressOf, home, note, parameters } from "./address.js";
 import answer from "./answer.js";
 import check from "./check.js";
 import compare from "./compare.js";
@@ -110,6 +110,7 @@ export function mount(element, facts) {
   page.facts = facts;
   page.root.append(h("p", { class: "hidden", "aria-live": "polite", "data-live": "" }));
   const asked = parameters();
+  $("[data-home]").href = home();
   setUpFields();
   const looking = { inspect: (poem) => { turnTo("inside", true); opened.inside.read(poem); } };
   const goOn = (wishes) => { turnTo("write", true); opened.write.goOn(wishes); };

@@ -23,6 +23,13 @@ export const couplets = (text) => text.replaceAll("。", "。\n").trim();
 /** The first line without its mark: what a poem is called in a list. */
 export const firstLine = (text) => (linesOf(text)[0] ?? "").replace(MARK, "");
 
+/** What a poem is called among others: by its first line, or by a later one if others begin alike. */
+export function nameAmong(text, texts) {
+  const alike = texts.filter((other) => other !== text && firstLine(other) === firstLine(text)).flatMap(linesOf);
+  const own = alike.length ? linesOf(text).find((line) => !alike.includes(line)) : null;
+  return own ? `…${own.replace(MARK, "")}` : firstLine(text);
+}
+
 /** What was typed or pasted as the beginning of a poem: without marks, or, `marked`, with those of verse alone. */
 export function typed(text, marked = false) {
   const verse = text.replace(PASTED, "").replace(PAUSES, "，").replace(STOPS, "。");

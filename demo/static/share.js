@@ -1,6 +1,6 @@
 // A poem sent on: copied, as a picture, and by the system's own way of sharing.
 
-import { $, h, page } from "./dom.js";
+import { $, h, page, seen } from "./dom.js";
 import { couplets, firstLine } from "./poem.js";
 import { t, translate } from "./words.js";
 
@@ -64,9 +64,12 @@ export class PictureBox {
   }
 
   /** Opens with a poem: its text, title and poet in the script that is shown, and `script`, "t" for traditional. */
-  open({ text, title, poet, cell, script }) {
+  async open({ text, title, poet, cell, script }) {
     this.poem = { text, title, poet, cell, script };
-    const shape = innerHeight > innerWidth ? "portrait" : "landscape";
+    const { top, width, height } = await seen();
+    this.box.style.setProperty("--top", `${top}px`);
+    this.box.style.setProperty("--seen", `${height}px`);
+    const shape = height > width ? "portrait" : "landscape";
     $(`[value=${shape}]`, this.box).checked = true;
     this.#draw(shape);
     this.box.showModal();

@@ -33,6 +33,7 @@ export class Shelf {
     this.keep = keep;
     this.load = load;
     this.poems = load(this.name, []);
+    this.stored = true; // whether any of them will be here after a reload
   }
 
   /**
@@ -62,11 +63,12 @@ export class Shelf {
   #set(poems) {
     const spare = poems.filter((each) => !each.starred).slice(MOST);
     this.poems = poems.filter((each) => !spare.includes(each));
-    const kept = [...this.poems];
-    while (!this.keep(this.name, kept)) { // no room: the oldest without a star goes
-      const oldest = kept.findLastIndex((each) => !each.starred);
-      if (oldest < 0) return;
-      kept.splice(oldest, 1);
+    const fit = [...this.poems];
+    let done = this.keep(this.name, fit);
+    while (!done && fit.some((each) => !each.starred)) { // no room: the oldest without a star goes
+      fit.splice(fit.findLastIndex((each) => !each.starred), 1);
+      done = this.keep(this.name, fit);
     }
+    this.stored = !this.poems.length || (done && fit.length > 0);
   }
 }

@@ -53,16 +53,29 @@ export const named = (kind, name) => (has(`${kind}_${name}`) ? t(`${kind}_${name
 /** A cell as it is called, LSTM; one's own by the name it was given. */
 export const cellName = (cell) => (page.facts.cells[cell]?.own ? cell : cell.toUpperCase());
 
-/** A tonal pattern such as 七绝平起首句入韵 in the page's language. */
-export function patternName(pattern) {
+/** Several things, one after the other. */
+const listed = (names) => names.join(t("comma"));
+
+/** A tonal pattern such as 七绝平起首句入韵 in the page's words; `within` a sentence that names its form, without it. */
+function patternName(pattern, within = false) {
   const [, form, start, first] = /^(..)(.起)(首句.*)$/.exec(pattern) ?? [];
   if (!form) return pattern;
-  return t("pattern", { form: named("form", form), start: named("start", start), first: named("first", first) });
+  const parts = { form: named("form", form), start: named("start", start), first: named("first", first) };
+  return t(within ? "pattern_within" : "pattern", parts);
 }
 
+// Fields of a remark that name something of verse, and how the page's language has it.
+const TERMS = {
+  form: (name) => named("form", name),
+  pattern: (name) => patternName(name, true),
+  faults: (names) => listed(names.map((name) => named("fault", name))),
+};
+
 /** What the judge remarks (a verdict, a fault, a note), in the page's language. */
-export const remark = ({ key, fields, line, position, character: char }) =>
-  say("judge", key, { line, position, char, ...fields });
+export function remark({ key, fields, line, position, character: char }) {
+  const terms = Object.entries(fields).map(([name, value]) => [name, TERMS[name]?.(value) ?? value]);
+  return say("judge", key, { line, position, char, ...Object.fromEntries(terms) });
+}
 
 /** What a poem keeps of the rules, and what it does not: words for its colophon. */
 function ruleWords({ form, prosody }) {
@@ -71,7 +84,7 @@ function ruleWords({ form, prosody }) {
   return [
     pattern ? patternName(pattern) : named("form", form),
     group && t("rhymes_in", { group }),
-    faults.length && t("not_kept", { faults: faults.join("、") }),
+    faults.length && t("not_kept", { faults: listed(faults) }),
   ].filter(Boolean);
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  couplets, firstLine, inScript, linesOf, quoted, rhymingPlaces, typed, verdict, words,
+  couplets, firstLine, inScript, linesOf, nameAmong, quoted, rhymingPlaces, typed, verdict, words,
 } from "../../demo/static/poem.js";
 
 test("a poem has lines, couplets and a first line", () => {
@@ -56,4 +56,11 @@ test("rhyme words stand at the ends of even lines, and with one more than these 
   assert.deepEqual(rhymingPlaces(quatrain, 2), ["2:5", "4:5"]);
   assert.deepEqual(rhymingPlaces(quatrain, 3), ["1:5", "2:5", "4:5"]);
   assert.deepEqual(rhymingPlaces(quatrain, 0), []);
+});
+
+test("poems that begin alike are told apart by a later line", () => {
+  const one = "江边杨柳，两岸花红。楚客有情，越人无语。", other = "江边杨柳，两岸花红。楚客有声，越人无语。";
+  assert.equal(nameAmong(one, [one, other]), "…楚客有情");
+  assert.equal(nameAmong(other, [one, other, "江上，月明。"]), "…楚客有声");
+  assert.equal(nameAmong(one, [one, one, "江上，月明。"]), "江边杨柳");
 });

@@ -58,3 +58,15 @@ test("where room is short the oldest go from the storage, and none from the page
   const saved = texts(new Shelf("write", kept));
   assert.ok(saved.startsWith("九") && saved.length < 9);
 });
+
+test("whether anything is stored is known: a private window keeps nothing", () => {
+  const shelf = new Shelf("write", storage(0));
+  shelf.add(poem("春"));
+  assert.equal(texts(shelf), "春");
+  assert.equal(shelf.stored, false);
+  shelf.star(poem("春"));
+  assert.equal(shelf.stored, false);
+  const other = new Shelf("write", storage(90));
+  for (const text of "春月") other.add(poem(text));
+  assert.equal(other.stored, true);
+});
