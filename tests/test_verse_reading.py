@@ -1,6 +1,10 @@
 """What people paste: the verse is found, everything else is set aside and named."""
 
+import json
+from pathlib import Path
+
 import pytest
+from test_verse_rhymes import CORPUS
 
 from tang_rnn.faults import Fault
 from tang_rnn.verse import read
@@ -8,6 +12,10 @@ from tang_rnn.verse import read
 MOON = ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"]
 TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 MARKED = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
+
+
+# A hundred kinds of what people paste: pages of the web, lyrics, class sheets, chats, print as PDF and OCR give it.
+PASTED = [json.loads(row) for row in (Path(__file__).parent / "pasted.jsonl").read_text("utf-8").splitlines()]
 
 
 def only(text):
@@ -136,3 +144,38 @@ def test_what_is_no_poem_is_a_fault(text, key):
     with pytest.raises(Fault) as error:
         read(text)
     assert error.value.key == key
+
+
+@pytest.mark.parametrize("case", PASTED, ids=[case["name"] for case in PASTED])
+def test_what_people_paste_is_read(case):
+    found = [{"title": poem.title, "poet": poem.poet, "lines": poem.lines} for poem in read(case["text"])]
+    assert found == case["poems"]
+
+
+def couplets(lines):
+    return ["，".join(lines[i : i + 2]) + "。" for i in range(0, len(lines), 2)]
+
+
+LAYOUTS = {
+    "as it stands": lambda title, poet, lines: "".join(couplets(lines)),
+    "a line each": lambda title, poet, lines: "\n".join(lines),
+    "headed": lambda title, poet, lines: "\n".join([title, poet, *couplets(lines)]),
+    "headed, with the dynasty": lambda title, poet, lines: "\n".join([title, f"[唐] {poet}", "", *couplets(lines)]),
+    "headed, a line each": lambda title, poet, lines: "\n".join([title, f"唐·{poet}", *lines]),
+    "headed in one line": lambda title, poet, lines: "\n".join([f"{title} {poet}", *couplets(lines)]),
+    "after a colon": lambda title, poet, lines: f"《{title}》{poet}：" + "".join(couplets(lines)),
+    "signed": lambda title, poet, lines: "".join(couplets(lines)) + f"——{poet}《{title}》",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_real_poems_are_read_in_every_layout(layout):
+    """Those of even lines, with the titles and poets they have; not a name of seven characters (独孤遐叔妻白氏)."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = parquet.read_table(CORPUS / "test.parquet").to_pylist()
+    rows = [row for row in rows if row["form"] != "杂言" and row["title"] and 1 < len(row["poet"]) < 5]
+    for row in rows[::3]:
+        poem = only(LAYOUTS[layout](row["title"], row["poet"], row["lines"]))
+        assert poem.lines == row["lines"]
+        if layout not in ("as it stands", "a line each"):
+            assert (poem.title, poem.poet) == (row["title"], row["poet"])

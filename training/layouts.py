@@ -11,8 +11,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
 
+from tang_rnn.verse.headings import COMMENTARY, DYNASTY, TEXT_LABELS, TITLE_LABELS
+
 from .cleaning import HAN
 
+POETS = ["作者", "诗人", "詩人"]
 MARKS = "，。？！；：、,.?!;:…"
 END = re.compile(rf"[{MARKS}]+[”’」』\"')）]*$")
 INNER = re.compile(rf"[{MARKS}](?=.*[{HAN}])")
@@ -21,24 +24,11 @@ SPACED = re.compile(rf"[{HAN}]+(?:[\s|/]+[{HAN}]+)+")
 HEADED = re.compile(r"^(?P<heads>[^，。？！；,.?!;]{1,40}?)\s*(?:[:：\t]|(?<=》)|(?<=】))\s*(?=\S)(?P<verse>.+)$")
 # What people put before a poem by way of order: 1. 001 (3) 一、 # - *
 NUMBER = re.compile(r"^\s*(?:#+\s*|[-*•]\s+|[(（【\[]?\d{1,6}[)）】\].、．:：\s]*|[一二三四五六七八九十百]+[、．.]\s*)")
-LABEL = re.compile(
-    r"^[【\[]?(题目|題目|标题|標題|诗题|詩題|题|題|作者|诗人|詩人|正文|原文|内容|內容)[】\]]?\s*[:：]?\s*(.*)$"
-)
-POET_LABELS = ["作者", "诗人", "詩人"]
-TEXT_LABELS = ["正文", "原文", "内容", "內容"]
-NOTES = re.compile(
-    r"^[【\[(（]?(注释|注釋|註釋|注解|註解|注|译文|譯文|今译|今譯|韵译|韻譯|翻译|赏析|賞析|评析|評析|鉴赏|鑒賞|作品赏析|简析)[】\])）：:]"
-)
-DYNASTIES = (
-    "先秦|春秋|战国|戰國|秦|西汉|东汉|西漢|東漢|两汉|汉|漢|三国|三國|魏|魏晋|魏晉|西晋|东晋|西晉|東晉|晋|晉|南北朝|南朝|北朝|"
-    "南朝宋|齐|齊|梁|陈|陳|北魏|北齐|北周|隋|隋代|唐|唐代|唐朝|五代|后蜀|南唐|辽|遼|北宋|南宋|宋|宋代|宋朝|金|金朝|金代|元|元代|元朝|"
-    "明|明代|明朝|清|清代|清朝|近代|近现代|现代|現代|当代|當代|民国|民國"
-)
-PERIOD = re.compile(
-    rf"^[(（\[【〔]?(?:{DYNASTIES})[)）\]】〕]?\s*[·・•:：、\s]+|^[(（\[【〔](?:{DYNASTIES})[)）\]】〕]\s*"
-)
+LABEL = re.compile(rf"^[【\[]?({'|'.join([*TITLE_LABELS, *POETS, *TEXT_LABELS])})[】\]]?\s*[:：]?\s*(.*)$")
+NOTES = re.compile(rf"^[【\[(（]?({COMMENTARY})[】\])）：:]")
+PERIOD = re.compile(rf"^[(（\[【〔]?(?:{DYNASTY})[)）\]】〕]?\s*[·・•:：、\s]+|^[(（\[【〔](?:{DYNASTY})[)）\]】〕]\s*")
 SIGNATURE = re.compile(r"^[—–-]{1,2}\s*\S")  # ——李白
-PERIOD_AFTER = re.compile(rf"\s*[(（\[【〔](?:{DYNASTIES})[)）\]】〕]$")
+PERIOD_AFTER = re.compile(rf"\s*[(（\[【〔](?:{DYNASTY})[)）\]】〕]$")
 
 
 @dataclass
@@ -291,8 +281,8 @@ def _name_heads(poems: list[Found]) -> None:
             heads = pieces  # 早发白帝城 李白
         for head in heads:
             label = LABEL.match(head)
-            if label and label[2] and (label[1] in POET_LABELS or re.match(r".*[】\]:：]", head)):
-                if label[1] in POET_LABELS:
+            if label and label[2] and (label[1] in POETS or re.match(r".*[】\]:：]", head)):
+                if label[1] in POETS:
                     poem.poet = bare_poet(label[2])
                 else:
                     poem.title = label[2]

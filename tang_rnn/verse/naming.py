@@ -1,0 +1,141 @@
+"""What stands above and below a poem, named: its title, its author, and what is neither."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .headings import POET_LABELS, TITLE_LABELS, is_address, is_by, is_form, is_name, is_of_title, label, named
+from .rows import ATTRIBUTION, COMMENT, HEADING, IS_HAN, NOTE, POET, TITLE, Aside, Row
+
+_TITLE_MARKS = re.compile(r"^[《〈『「\"“]?([^《》〈〉『』「」“”\"]+)[》〉』」\"”]?$")
+
+
+@dataclass
+class Pasted:
+    """A poem as it was pasted.
+
+    Attributes:
+        lines: its verse lines, without marks.
+        title, poet: as named above or below it; empty if not.
+        aside: everything that was set aside, in order.
+    """
+
+    lines: list[str]
+    title: str = ""
+    poet: str = ""
+    aside: list[Aside] = field(default_factory=list)
+
+
+def head(row: Row, poem: Pasted) -> None:
+    """A heading: an author if it looks like one, the title if there is none yet. Notes on it may name the author."""
+    poem.aside += [aside for aside in row.aside if aside.kind != NOTE]
+    text = row.text.strip(" \t\u3000:：")
+    if text:
+        _name_heading(row.text, text, poem)
+    for aside in row.aside:
+        if aside.kind == NOTE and not poem.poet and is_name(aside.text):
+            put(poem, POET, aside.text, named(aside.text))
+        elif aside.kind == NOTE:
+            poem.aside.append(aside)
+
+
+def _name_heading(whole: str, text: str, poem: Pasted) -> None:
+    bare = text.strip("（）()[]【】 ")
+    if labelled := label(whole):
+        kind = POET if labelled[0] in POET_LABELS else TITLE if labelled[0] in TITLE_LABELS else HEADING
+        said = labelled[1] or text
+        put(poem, kind, said, named(said) if kind == POET else _bare_title(said))
+    elif is_by(bare) or is_by(text):
+        put(poem, POET, text, named(text))
+    elif pair := re.fullmatch(r"(.*?)[《〈]([^《》]+)[》〉](.*)", text):
+        poem.title = ""  # marked as one, it is the title whatever stood above
+        put(poem, TITLE, pair[2], pair[2])
+        if other := (pair[1] + pair[3]).strip(" ·•・:：—-"):
+            put(poem, POET if named(other) and not is_address(other) else HEADING, other, named(other))
+    elif parts := _title_and_poet(text):
+        for kind, part in parts:
+            put(poem, kind, part, named(part) if kind == POET else _bare_title(part))
+    elif is_form(bare):
+        put(poem, HEADING, text, "")
+    elif not poem.title and is_name(text) and any(is_form(each.text) for each in poem.aside):
+        put(poem, POET, text, named(text))
+    elif poem.title and not poem.poet and is_name(poem.title) and not is_name(text):
+        poem.poet, poem.title = named(poem.title), ""
+        poem.aside = [Aside(POET, each.text) if each.kind == TITLE else each for each in poem.aside]
+        put(poem, TITLE, text, _bare_title(text))
+    elif poem.title and not poem.poet and len(IS_HAN.findall(text)) <= 6 and named(text) and not is_address(text):
+        put(poem, POET, text, named(text))
+    elif not poem.title and IS_HAN.search(text) and not is_address(text):
+        put(poem, TITLE, text, _bare_title(text))
+    else:
+        put(poem, HEADING, text, "")
+
+
+def _title_and_poet(text: str) -> list[tuple[str, str]]:
+    """A heading of two parts, with what each is: 静夜思 李白, 王之涣：登鹳雀楼, 七绝·早发, 秋兴 其一."""
+    pieces = [piece for piece in re.split(r"\s*[·•・|｜:：—–]+\s*|\s+[-/]\s+|\s+", text) if piece]
+    if len(pieces) != 2 or not all(map(IS_HAN.search, pieces)):
+        return []
+    one, other = pieces
+    if is_of_title(other):
+        return [(TITLE, text)]
+    if is_form(one) and (one[0] in "五七" or not is_name(other)):
+        return [(HEADING, one), (TITLE, other)]
+    if is_name(one) and not is_name(other):
+        return [(POET, one), (TITLE, other)]
+    if is_name(other) or len(other) <= 4 and not is_form(other):
+        return [(TITLE, one), (POET, other)]
+    return []
+
+
+def _bare_title(text: str) -> str:
+    bare = _TITLE_MARKS.match(text.strip("【】[]（）()"))
+    return bare[1] if bare else text
+
+
+def foot(row: Row, poem: Pasted) -> None:
+    """What stands below a poem: who wrote it, or a note."""
+    text = row.text.strip()
+    if not text:
+        return
+    inner = text[1:-1].strip() if re.fullmatch(r"[（(\[【〔].*[）)\]】〕]", text) else ""
+    if signed := re.match(r"[—–―─-]+\s*(.+)", text):
+        text = signed[1]
+    said = inner or text
+    if is_by(said) or re.search("[《〈]", said) or is_name(said) or signed and named(said):
+        attribute(said, poem)
+    elif inner:
+        poem.aside.append(Aside(NOTE, inner))
+    elif re.search(r"\d{4}|[年月日]", text) and len(text) <= 20:  # when and where
+        poem.aside.append(Aside(ATTRIBUTION, text))
+    elif len(text.strip("-—–|=")) > 1:
+        poem.aside.append(Aside(COMMENT, text[:20]))
+
+
+def attribute(text: str, poem: Pasted) -> None:
+    """A signature: 李白《静夜思》."""
+    poem.aside.append(Aside(ATTRIBUTION, text.strip()))
+    if pair := re.search(r"[《〈]([^《》]+)[》〉]", text):
+        poem.title = poem.title or pair[1]
+    poem.poet = poem.poet or named(re.sub(r"[《〈].*?[》〉]", "", text))
+
+
+def put(poem: Pasted, kind: str, shown: str, value: str) -> None:
+    """Sets something aside, and names the poem or its author by it if nothing does so yet."""
+    poem.aside.append(Aside(kind, shown))
+    if kind == TITLE and not poem.title:
+        poem.title = value
+    elif kind == POET and not poem.poet:
+        poem.poet = value
+
+
+def name_by_form(poem: Pasted) -> None:
+    """Gives a poem with no other title that of its form: 古风."""
+    kind = next((i for i, each in enumerate(poem.aside) if is_form(each.text)), None)
+    if not poem.title and kind is not None:
+        poem.title = poem.aside[kind].text
+        poem.aside[kind] = Aside(TITLE, poem.title)
+
+
+__all__ = ["Pasted", "attribute", "foot", "head", "name_by_form", "put"]

@@ -1,0 +1,275 @@
+"""A pasted text as rows: one glyph a character, and of each row what is no verse taken out and named.
+
+What a row is, verse or heading, is for :mod:`.reading` to say, which sees them all.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+
+from .forms import split_lines
+from .headings import HAN, NUMERAL, TEXT_LABELS, label
+
+# What is set aside; the wording is in the words, under "aside_" and the name.
+TITLE, POET, NOTE, NUMBER, ATTRIBUTION, COMMENT, HEADING, SIGN = [
+    "title",
+    "poet",
+    "note",
+    "number",
+    "attribution",
+    "comment",
+    "heading",
+    "sign",
+]
+
+ENDS = "，。！？；,.?!;．｡﹐﹒︐︒"
+IS_HAN = re.compile(f"[{HAN}]")
+ONLY_HAN = re.compile(f"[{HAN}]+")
+REGULAR = (5, 7)
+
+_SERIES = re.compile(rf"^[（(\[【]?其[{NUMERAL}]+[）)\]】]?[、.．:：\s]*")
+_ORDINAL = re.compile(
+    rf"^[（(\[【]?(?:[{NUMERAL}]{{1,3}}|\d{{1,3}}|[IVX]{{1,4}}|第[{NUMERAL}\d]+首)[）)\]】]?[、.．:：]?$"
+)
+_BULLET = re.compile(
+    rf"^\s*(?:\[\d+:\d+(?:[.:]\d+)?\]\s*|\|?\s*\d{{1,4}}\s*\|\s*|#+\s+|[-*•·●○◆■>]+\s+"
+    rf"|[（(\[【]?\d{{1,4}}[）)\]】.、．:：)]+\s*|\d{{1,4}}\s+|[①-⑳㈠-㈩]\s*|[（(][{NUMERAL}]+[）)]\s*|[{NUMERAL}]{{1,3}}[、.．]\s*"
+    rf"|第[{NUMERAL}\d]{{1,3}}[句联聯行]\s*[:：、]?\s*|[首颔頷颈頸尾上下][联聯]\s*[:：]\s*|[起承转轉合]\s*[:：]\s*"
+    r"|[A-Za-z]{1,4}[.)、．）]\s*)"
+)
+_NUMBERED = re.compile(rf"[{NUMERAL}\d]")
+_PARTED = re.compile(r"\s*[-=*_~—─·•☆★]{3,}\s*|\s*(?:[-=*_~—─·•☆★]\s+){2,}[-=*_~—─·•☆★]\s*")
+_PAGE = re.compile(
+    rf"[-—–·\s]*(?:第\s*[{NUMERAL}\d]+\s*[页頁].*|\d+\s*[/／]\s*\d+|[Pp](?:age|\.)\s*\d+.*|\d+)[-—–·\s]*"
+)
+_TONES = "平仄中入通韵韻叶○●◎⊙△▲"
+_SCANSION = re.compile(rf"[{_TONES}（）()/|\s{ENDS}]*[平仄○●][{_TONES}（）()/|\s{ENDS}]{{3,}}")
+_SENT = re.compile(rf"[^{ENDS}]{{0,20}}\s\d{{1,2}}:\d{{2}}(?::\d{{2}})?")  # 张三 10:32
+_TAGS = re.compile(rf"https?://[^\s{HAN}，。）】]+|www\.[^\s{HAN}，。）】]+|#[^#\s]+#|(?<!\S)[#@][^\s#@]+")
+_PAIRS = ["（）", "()", "【】", "[]", "〔〕", "〖〗", "［］", "{}", "<>"]
+_BRACKETS = re.compile("|".join(rf"\{a}[^\{a}\{b}]*\{b}" for a, b in _PAIRS))
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
+)
+_MARKED_VOWELS = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ"
+# Syllables with tone marks between the characters; words behind them; figures and daggers of footnotes.
+_PINYIN = re.compile(rf"\s*[A-Za-zü]*[{_MARKED_VOWELS}][A-Za-zü{_MARKED_VOWELS}]*\s*")
+_TRANSLATION = re.compile(rf"(?:(?<=[{ENDS}”])|(?<=[{HAN}])\s+[–—|/:-]*)\s*[A-Za-z][^{HAN}]*$")
+_REFERENCE = re.compile(rf"(?<=[{HAN}])(?:\d{{1,2}}|[*†‡※^]+)(?=[{ENDS}]|$)|(?<=[{ENDS}])\s*\d{{1,3}}$")
+# Radicals, compatibility ideographs, full-width digits and letters.
+_OTHER_GLYPH = re.compile("[\u2e80-\u2fdf\uf900-\ufaff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0002f800-\U0002fa1f]")
+# Radicals of the supplement that Unicode does not map to the characters they are.
+_RADICALS = dict(
+    zip(
+        "⺁⺊⺌⺍⺕⺝⺟⺠⺡⺣⺨⺮⺼⻁⻄⻅⻆⻉⻋⻓⻔⻘⻛⻜⻢⻥⻦⻨⻩⻬⻮⻰⻳",
+        "厂卜小小彐月母民水火犬竹月虎西见角贝车长门青风飞马鱼鸟麦黄齐齿龙龟",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What was set aside: its kind (``title`` ``poet`` ``note`` ``number`` ``attribution`` ``comment`` ``heading``
+    ``sign``) and its text."""
+
+    kind: str
+    text: str
+
+
+@dataclass
+class Row:
+    """A line of the text as it stands: what is left of it, its pieces between marks, and what was taken out of it.
+
+    Attributes:
+        blank_before: whether an empty line stands before it.
+        parted: whether a rule or several empty lines do.
+        series: whether it begins another poem of a series (其二); ``ordinal`` where a mere number may do so.
+        numbered: whether a number was taken from its head.
+    """
+
+    text: str
+    pieces: list[str]
+    aside: list[Aside]
+    blank_before: bool = False
+    parted: bool = False
+    series: bool = False
+    ordinal: bool = False
+    numbered: bool = False
+
+    @property
+    def marked(self) -> bool:
+        """Whether a mark parts or ends it."""
+        return bool(re.search(rf"[{ENDS}/|]", self.text))
+
+
+def rows_of(text: str, signs: list[str]) -> list[Row]:
+    """The rows of a text; signs that were dropped are added to ``signs``."""
+    lines = _upright(_clean(_from_json(text), signs).split("\n"))
+    rows: list[Row] = []
+    blanks, parted = 0, False
+    for line in lines:
+        if rows and _PARTED.fullmatch(line):
+            parted = True
+            continue
+        row = _row(line, first=not rows)
+        if row.text or row.aside:
+            row.blank_before, row.parted = blanks > 0, parted or blanks > 1
+            rows.append(row)
+            blanks, parted = 0, False
+        elif rows:
+            blanks += 1
+    return _unwrapped(rows)
+
+
+def pieces_of(line: str) -> list[str]:
+    """The verse lines of a row, strokes between them too."""
+    return split_lines(re.sub(r"[/|\\]", " ", line))
+
+
+def _from_json(text: str) -> str:
+    """The poems of a JSON object or list such as data sets have, as text; any other text as it is."""
+    if not re.match(r"\s*[\[{]", text):
+        return text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    poems = []
+    for poem in found if isinstance(found, list) else [found]:
+        if not isinstance(poem, dict):
+            poems.append(str(poem))
+            continue
+        heads = ((("title", "题目", "标题", "rhythmic"), "题目："), (("author", "poet", "作者"), "作者："))
+        lines = [mark + str(poem[key]) for keys, mark in heads for key in keys if poem.get(key)]
+        for key in ("paragraphs", "content", "text", "lines", "body", "内容", "正文"):
+            body = poem.get(key) or []
+            lines += map(str, body) if isinstance(body, list) else [str(body)]
+        poems.append("\n".join(lines) + "\n")
+    return "\n".join(poems)
+
+
+def _clean(text: str, signs: list[str]) -> str:
+    """The text with one glyph a character: radicals and compatibility forms made whole; HTML, invisible ones gone."""
+    text = re.sub(r"<\s*(?i:br|/p|/div|/li|/h\d|/tr)\s*/?\s*>|\\r?\\n|\\n|\r\n?|[\u2028\u2029\v\f\x85]", "\n", text)
+    text = re.sub(r"<(r[tp])\b[^>]*>.*?</\1>", "", text, flags=re.IGNORECASE)  # what stands above characters
+    text = re.sub(r"\[/?(?:center|b|i|u|quote|size|color|font|align)(?:=[^\]]*)?\]", "", text, flags=re.IGNORECASE)
+    text = html.unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", text)).replace("\xa0", " ")
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+    text = re.sub(rf"[→⇒➔➜➡＿‖∥¦]|(?<=[{HAN}])_(?=[{HAN}])", "/", text)
+    kept = []
+    for char in text:
+        if _OTHER_GLYPH.match(char):
+            char = unicodedata.normalize("NFKC", _RADICALS.get(char, char))
+        if unicodedata.category(char) in ("So", "Sk", "Cs", "Co", "No") and char not in "□○〇":
+            signs.append(char)
+            continue
+        kept.append(char)
+    return re.sub(rf"(?<=[{ENDS}])[ \t]*\d{{1,3}}[.．、:：)）][ \t]*", "", "".join(kept))  # numbers within a row
+
+
+def _upright(lines: list[str]) -> list[str]:
+    """Lines set from top to bottom and right to left, a column a verse line: five or seven rows of 2, 4 or 8."""
+    rows = [re.findall(f"[{HAN}]", line) for line in lines if line.strip()]
+    alone = all(re.fullmatch(rf"[{HAN}\s]+", line) for line in lines if line.strip())
+    if alone and len(rows) in REGULAR and len({*map(len, rows)}) == 1 and len(rows[0]) in (2, 4, 8):
+        return ["".join(column) for column in reversed(list(zip(*rows, strict=True)))]
+    return lines
+
+
+def _row(line: str, first: bool) -> Row:
+    aside: list[Aside] = []
+    line = line.strip(" \t\u3000*_~`|'")
+    if first and re.fullmatch(r"#+[^#\s]+", line):
+        line = line.lstrip("#")  # a heading of Markdown without its space
+    for tag in _TAGS.findall(line):
+        aside.append(Aside(NOTE, tag))
+        line = line.replace(tag, " ", 1)
+    line = line.strip()
+    if _SCANSION.fullmatch(line) or _SENT.fullmatch(line):
+        return Row("", [], [*aside, Aside(NOTE, line)])
+    if series := _SERIES.match(line):
+        aside.append(Aside(NUMBER, series[0].strip(" 、.．:：")))
+        line = line[series.end() :].strip()
+    elif ordinal := _ORDINAL.match(line):
+        return Row("", [], [*aside, Aside(NUMBER, line)], ordinal=bool(ordinal))
+    elif _PAGE.fullmatch(line):
+        return Row("", [], [*aside, Aside(NUMBER, line)])
+    if (labelled := label(line)) and labelled[0] in TEXT_LABELS and labelled[1]:
+        aside.append(Aside(HEADING, labelled[0]))
+        line = labelled[1]
+    bullet = _BULLET.match(line)
+    if bullet and IS_HAN.search(line[bullet.end() :]):
+        aside.append(Aside(NUMBER, bullet[0].strip(" |")))
+        line = line[bullet.end() :].strip()
+    line = _without_brackets(line, aside)
+    for foreign in (_PINYIN, _TRANSLATION, _REFERENCE):
+        line = _without(foreign, line, aside)
+    line, pieces = _unspaced(line)
+    numbered = bool(bullet and _NUMBERED.search(bullet[0]))
+    return Row(line, pieces, aside, series=bool(series), numbered=numbered)
+
+
+def _without_brackets(line: str, aside: list[Aside]) -> str:
+    """The line without what stands in brackets, which are notes; a whole line in brackets stays what it is."""
+    bare = _BRACKETS.sub("", line).strip()
+    if not IS_HAN.search(bare):
+        return line
+    for match in _BRACKETS.finditer(line):
+        inner = match[0][1:-1].strip()
+        if len(inner) == 1 and IS_HAN.match(inner) and match[0][0] in "[［〔":
+            continue  # a character that an editor supplied
+        if inner:
+            aside.append(Aside(NOTE, inner))
+        line = line.replace(match[0], "", 1)
+    return line.strip()
+
+
+def _without(foreign: re.Pattern, line: str, aside: list[Aside]) -> str:
+    """The line without what is foreign to it, if any of it is Chinese."""
+    found = [part[0].strip(" –—-|/:") for part in foreign.finditer(line)] if IS_HAN.search(line) else []
+    if found:
+        aside.append(Aside(NOTE, " ".join(found)))
+        line = foreign.sub("", line)
+    return line
+
+
+def _unspaced(line: str) -> tuple[str, list[str]]:
+    """The line and its pieces, without the spaces between single characters, nor spaces and strokes within verse lines
+    that marks already part: ``白日/依山/尽，黄河/入海/流。``."""
+    pieces = pieces_of(line)
+    if len(pieces) > 2 and sum(len(piece) == 1 for piece in pieces) > 0.8 * len(pieces):
+        line = re.sub(r"[ \t\u3000/|·•・]+", "", line)
+    elif not _is_regular(pieces) and re.search(rf"[{ENDS}]|[/|].*[/|]", line):
+        joined = re.sub(r"[\s/|]+", "", line)
+        line = joined if _is_regular(split_lines(joined)) else line
+    return line, pieces_of(line)
+
+
+def _is_regular(pieces: list[str]) -> bool:
+    return len(lengths := {*map(len, pieces)}) == 1 and lengths <= {*REGULAR}
+
+
+def _unwrapped(rows: list[Row]) -> list[Row]:
+    """The rows with verse lines that were broken at the end of a printed line made whole."""
+    lengths = Counter(len(piece) for row in rows for piece in row.pieces if len(piece) in REGULAR)
+    length = max(lengths, key=lengths.__getitem__, default=0)
+    kept: list[Row] = []
+    for row in rows:
+        tail = kept and not row.blank_before and re.search(rf"(?<=[{ENDS}])[{HAN}]+$", kept[-1].text)
+        head = tail and re.match(rf"[{HAN}]+(?=[{ENDS}]|$)", row.text)
+        if head and len(tail[0]) < length == len(tail[0]) + len(head[0]):
+            before = kept[-1]
+            before.text += row.text
+            before.pieces, before.aside = split_lines(before.text), before.aside + row.aside
+        else:
+            kept.append(row)
+    return kept
+
+
+__all__ = ["ATTRIBUTION", "COMMENT", "ENDS", "HEADING", "IS_HAN", "NOTE", "NUMBER", "ONLY_HAN", "POET", "REGULAR"]
+__all__ += ["SIGN", "TITLE", "Aside", "Row", "pieces_of", "rows_of"]
