@@ -4,7 +4,7 @@ Starts the page (demo/app.py) as a process of its own on this machine and lets s
 next poem as soon as the last one is there: regulated ones, free ones, and now and then a comparison or a judgement.
 Prints for each number of users the time to a poem's first and last character (median and 95th percentile), poems a
 second and what part that is of what ``TangPoet.write`` gives in batches in the same run, how many calls were told that
-the queue is full or failed in another way, and the memory of the page's process. Every poem is of one of a few seeds,
+the queue is full or failed in another way, and the memory of the page's processes. Every poem is of one of a few seeds,
 and must be the poem of that seed each time. In the end, users who leave must leave their places to others, and
 one caller who floods the page must not keep a visitor waiting.
 """
@@ -16,14 +16,16 @@ import asyncio
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -56,11 +58,50 @@ def page() -> Iterator[tuple[str, psutil.Process]]:
             server.terminate()
 
 
+def address(number: int) -> str:
+    """A visitor's own, as a proxy on this machine forwards it: each has so many places."""
+    return f"10.0.{number // 250}.{number % 250 + 1}"
+
+
 def visitor(url: str, number: int, kind: type = httpx.AsyncClient):
-    """A client with an address of its own, as a proxy on this machine forwards it: each has so many places."""
-    address = f"10.0.{number // 250}.{number % 250 + 1}"
-    limits = httpx.Limits(max_connections=None)
-    return kind(base_url=f"{url}gradio_api/call/", headers={"X-Forwarded-For": address}, timeout=300, limits=limits)
+    """A client with an address of its own."""
+    headers, limits = {"X-Forwarded-For": address(number)}, httpx.Limits(max_connections=None)
+    return kind(base_url=f"{url}gradio_api/call/", headers=headers, timeout=300, limits=limits)
+
+
+class Wire:
+    """As much of HTTP as a user needs, over a connection of his own: httpx would cost a fifth of what a poem does."""
+
+    def __init__(self, url: str, number: int):
+        self.base, self.number, self._writer = urlsplit(url), number, None
+
+    async def request(self, method: str, name: str, body: bytes = b"") -> tuple[int, AsyncIterator[bytes]]:
+        """The answer's status, and its body as it comes, which is to be read to its end before the next request."""
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(self.base.hostname, self.base.port)
+        head = [
+            f"{method} {self.base.path}gradio_api/call/{name} HTTP/1.1",
+            f"Host: {self.base.netloc}",
+            f"X-Forwarded-For: {address(self.number)}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
+        self._writer.write("\r\n".join([*head, "", ""]).encode() + body)
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        return int(head.split(" ", 2)[1]), self._body(head)
+
+    async def _body(self, head: str) -> AsyncIterator[bytes]:
+        if "\r\ntransfer-encoding: chunked" in head:
+            while size := int(await self._reader.readline(), 16):
+                yield (await self._reader.readexactly(size + 2))[:-2]
+            await self._reader.readline()
+        else:
+            yield await self._reader.readexactly(int(re.search(r"\r\ncontent-length: (\d+)", head)[1]))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
 
 class Users:
@@ -72,59 +113,65 @@ class Users:
         self.url, self.seconds, self.number = url, seconds, number
         self.poems: dict[str, str] = {}  # by arguments
         self.first, self.last, self.outcomes = [], [], Counter()
+        self.compared = 0  # poems that comparisons gave
 
     async def live(self) -> dict:
         self.begin = time.perf_counter()
-        async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(visitor(self.url, number)) for number in range(self.number)]
-            await asyncio.gather(*(self._one(each, random.Random(number)) for number, each in enumerate(clients)))
+        await asyncio.gather(
+            *(self._one(Wire(self.url, number), random.Random(number)) for number in range(self.number))
+        )
         return {
             "first": self.first,
             "last": self.last,
+            "compared": self.compared,
             "outcomes": self.outcomes,
             "poems": self.poems,
             "seconds": time.perf_counter() - self.begin,
         }
 
-    async def _one(self, client: httpx.AsyncClient, draw: random.Random) -> None:
+    async def _one(self, wire: Wire, draw: random.Random) -> None:
         while time.perf_counter() < self.begin + self.seconds:
             try:
                 if draw.random() < 0.9:
-                    outcome = await self._write(client, draw)
+                    outcome = await self._write(wire, draw)
                 elif draw.random() < 0.5:
                     data = [draw.choice(OPENINGS), "五绝", True, "", "", "", 0.8, draw.randrange(SEEDS), "平水韵"]
-                    [_ async for _ in self._call(client, "compare", data)]
+                    (told,) = [told async for told in self._call(wire, "compare", data)]
+                    self.compared += len(told["poems"])
                     outcome = "comparison"
                 else:
                     data = ["白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", "", "平水韵"]
-                    [_ async for _ in self._call(client, "check", data)]
+                    [_ async for _ in self._call(wire, "check", data)]
                     outcome = "judgement"
-            except (httpx.HTTPError, RuntimeError) as error:
+            except (OSError, EOFError, RuntimeError) as error:
+                wire.close()
                 outcome = str(error) if "queue full" in str(error) else f"{type(error).__name__}: {error}"[:80]
                 await asyncio.sleep(1)  # as the page asks
             self.outcomes[outcome] += 1
 
-    async def _call(self, client: httpx.AsyncClient, name: str, data: list) -> AsyncIterator[dict]:
+    async def _call(self, wire: Wire, name: str, data: list) -> AsyncIterator[dict]:
         """What an endpoint gives, as it comes."""
-        answer = await client.post(name, json={"data": data})
-        if answer.status_code == 503:
-            raise RuntimeError("queue full")
-        answer.raise_for_status()
-        async with client.stream("GET", f"{name}/{answer.json()['event_id']}") as stream:
-            kind = ""
-            async for line in stream.aiter_lines():
-                if line.startswith("event: "):
-                    kind = line.removeprefix("event: ")
-                elif line.startswith("data: ") and kind in ("generating", "complete"):
-                    yield json.loads(line.removeprefix("data: "))[0]
-                elif kind == "error":
-                    raise RuntimeError(f"{name}: {line}")
+        status, body = await wire.request("POST", name, json.dumps({"data": data}).encode())
+        text = b"".join([part async for part in body])
+        if status != 200:
+            raise RuntimeError("queue full" if status == 503 else f"{name}: {status}")
+        _, body = await wire.request("GET", f"{name}/{json.loads(text)['event_id']}")
+        kind, rest = b"", b""
+        async for part in body:
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                if line.startswith(b"event: "):
+                    kind = line.removeprefix(b"event: ")
+                elif line.startswith(b"data: ") and kind in (b"generating", b"complete"):
+                    yield json.loads(line.removeprefix(b"data: "))[0]
+                elif kind == b"error":
+                    raise RuntimeError(f"{name}: {line.decode()}")
 
-    async def _write(self, client: httpx.AsyncClient, draw: random.Random) -> str:
+    async def _write(self, wire: Wire, draw: random.Random) -> str:
         data = [draw.choice(OPENINGS), "lstm", draw.choice(["五绝", "七绝"]), draw.random() < 0.7, "", "", ""]
         data += [0.8, draw.randrange(SEEDS), "平水韵"]
         begin, first, told = time.perf_counter(), None, {}
-        async for value in self._call(client, "write", data):
+        async for value in self._call(wire, "write", data):
             first, told = first or time.perf_counter() - begin, value
         self.first.append(first)
         self.last.append(time.perf_counter() - begin)
@@ -143,22 +190,28 @@ def figures(url: str, number: int, seconds: float, poems: dict[str, str]) -> dic
     for name in ("first", "last"):
         values = sorted(seen[name]) or [float("nan")]
         times[name] = {"median": statistics.median(values), "p95": values[int(0.95 * (len(values) - 1))]}
-    return {**times, "a_second": len(seen["last"]) / seen["seconds"], "outcomes": outcomes}
+    return {**times, "a_second": (len(seen["last"]) + seen["compared"]) / seen["seconds"], "outcomes": outcomes}
 
 
 def library(seconds: float, batch: int = 64) -> float:
-    """Poems a second by ``TangPoet.write`` in batches, of the kinds that the users ask for in like parts."""
+    """Poems a second by ``TangPoet.write`` in batches, of the kinds that the users ask for in like parts: to eighteen
+    poems comes a comparison, a poem of each cell.
+    """
     from tang_rnn import TangPoet  # clients need none, and are to cost little
+    from tang_rnn.poet import CELLS
 
-    poet, draw, written, begin = TangPoet.from_pretrained("lstm"), random.Random(0), 0, None
+    kinds = [
+        ("lstm", form, regulated, part)
+        for form in ("五绝", "七绝")
+        for regulated, part in ((True, 0.35), (False, 0.15))
+    ]
+    kinds += [(cell, "五绝", True, 1 / 18) for cell in CELLS]
+    poets, draw, written, begin = {cell: TangPoet.from_pretrained(cell) for cell in CELLS}, random.Random(0), 0, None
     while begin is None or time.perf_counter() < begin + seconds:
-        for form in ("五绝", "七绝"):
-            for regulated, part in ((True, 0.7), (False, 0.3)):
-                openings = [draw.choice(OPENINGS) for _ in range(round(batch * part / 2))]
-                poems = poet.write(
-                    openings, form=form, regulated=regulated, temperature=0.8, seed=draw.randrange(SEEDS)
-                )
-                written += len(poems)
+        for cell, form, regulated, part in kinds:
+            openings = [draw.choice(OPENINGS) for _ in range(round(batch * part))]
+            how = {"form": form, "regulated": regulated, "temperature": 0.8, "seed": draw.randrange(SEEDS)}
+            written += len(poets[cell].write(openings, **how))
         if begin is None:  # the first round warms up
             written, begin = 0, time.perf_counter()
     return written / (time.perf_counter() - begin)
@@ -220,15 +273,20 @@ def flooded(url: str, poems: int = 20) -> dict:
     return medians | {"poems": poems, "longest": max(under), "times": medians["flooded"] / medians["quiet"]}
 
 
+def memory(process: psutil.Process) -> int:
+    """Bytes that the page's process and those that it has begun hold."""
+    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+
+
 def measure(minutes: float, numbers: list[int]) -> dict:
     poems: dict[str, str] = {}
     alone = library(min(20.0, 60 * minutes / len(numbers)))
     with page() as (url, process):
         figures(url, 1, 3, poems)  # warms up
-        start, rows = process.memory_info().rss, []
+        start, rows = memory(process), []
         for number in numbers:
             row = {"users": number} | figures(url, number, 60 * minutes / len(numbers), poems)
-            row |= {"of_the_library": row["a_second"] / alone, "mebibytes": process.memory_info().rss / 2**20}
+            row |= {"of_the_library": row["a_second"] / alone, "mebibytes": memory(process) / 2**20}
             rows.append(row)
         return {
             "machine": {"cores": os.cpu_count(), "load_before": os.getloadavg()[2]},
