@@ -232,6 +232,10 @@ def test_a_refusal_leaves_the_earlier_result(visit, view, field, result):
     page.fill(f"[data-form={view}] [name={field}]", "x")
     page.click(f"[data-form={view}] .go")
     expect(page.locator(f"[data-word={view}]")).to_contain_text("x")
+    if view != "acrostic":  # whose word lies below the sheet
+        text = "e => { const range = document.createRange(); range.selectNodeContents(e); return range"
+        left = page.locator(f"[data-word={view}]").evaluate(f"{text}.getBoundingClientRect().left }}")
+        assert left == pytest.approx(page.locator(f"[data-form={view}]").bounding_box()["x"], abs=2)
     expect(page.locator(result)).to_be_visible()
     assert page.inner_text(result) == before
 
@@ -432,6 +436,18 @@ def test_a_phone_sets_the_poem_in_rows(visit):
         == "horizontal-tb"
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_hint_lies_in_the_middle_of_the_sheet(visit, locale, width):
+    page = visit(width=width, locale=locale)
+    middles = """[document.querySelector("[data-sheet=write] .frame"), document.querySelector(".hint").firstChild]
+        .map(each => { const range = document.createRange(); range.selectNodeContents(each);
+            const box = (each.getBoundingClientRect ? each : range).getBoundingClientRect();
+            return (box.left + box.right) / 2; })"""
+    frame, hint = page.evaluate(middles)
+    assert hint == pytest.approx(frame, abs=6)
 
 
 def test_a_phone_shows_the_new_poem(visit):

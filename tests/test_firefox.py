@@ -9,6 +9,7 @@ import firefox as driven
 import pytest
 from browsers import CI
 from page import serving
+from test_places import proxied  # noqa: F401  (a fixture)
 from test_webkit import BOXES
 
 from tang_rnn.verse import check, split_lines
@@ -290,3 +291,32 @@ def test_a_visitor_from_taiwan_reads_traditional_characters(visit):
     page = visit(language="zh-TW", opening="云", seed="1")
     assert stands(page).startswith("雲")
     assert page.text("[data-form=write] .go") == "落筆"
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("name", ["stripped", "left on"])
+def test_the_page_writes_below_a_path(window, proxied, name, slash):  # noqa: F811
+    window.open(f"{proxied[name]}/poem{slash}?opening=%E6%98%A5&seed=7")
+    assert stands(window).startswith("春")
+    assert window.run("return getComputedStyle(document.querySelector('.frame')).borderTopStyle") == "double"
+    window.wait("[...document.fonts].some(face => /Tang/.test(face.family) && face.status === 'loaded')")
+
+
+def test_a_browser_that_lets_nothing_be_stored_says_so(window, url):
+    blocked = "network.cookie.cookieBehavior"
+    window.browser("Services.prefs.setIntPref(arguments[0], 2)", blocked)
+    try:
+        window.prefer("en-US")
+        window.open(f"{url}?opening=%E6%98%A5&seed=7")
+        first = stands(window)
+        window.click(f"{UNDER} [data-act=another]")
+        window.click("[data-form=write] .drafts summary")
+        window.click("[data-form=write] li:nth-child(2) [data-draft=take]")
+        window.wait(f"document.querySelector('{SHEET} .poem').textContent === {first!r}")  # until the page is left
+        note = "[data-form=write] .drafts > .soft"
+        assert "save them before you leave" in window.text(note)
+        assert window.run("return document.querySelector(arguments[0]).checkVisibility()", note)
+        window.click("[data-language]")
+        window.wait("document.querySelector('[data-form=write] .go').textContent === '落笔'")
+    finally:
+        window.browser("Services.prefs.clearUserPref(arguments[0])", blocked)

@@ -1,5 +1,6 @@
 """The page in WebKit, the engine of every browser on an iPhone: Debian's WebKitGTK, by the WebDriver protocol."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from browsers import CI
 from page import serving
 
 from benchmarks import free_port
+from tang_rnn.verse import check, split_lines
 
 httpx = pytest.importorskip("httpx")
 
@@ -51,6 +53,11 @@ class Session:
                 return
             time.sleep(0.2)
         pytest.fail(f"never {condition}")
+
+    def click(self, selector: str) -> None:
+        """Has an element do what a click does; comes as soon as it is there."""
+        self.wait(f"document.querySelector({json.dumps(selector)})")
+        self.run(f"document.querySelector({json.dumps(selector)}).click()")
 
     def close(self) -> None:
         self._send("delete", "")
@@ -119,3 +126,35 @@ def test_the_sheet_in_webkit(webkit, url, width, height):
     if width > 640:  # columns: a mark stands in the upper right of its square, below the last character
         for char, mark in zip(found["chars"], found["marks"], strict=True):
             assert mark["left"] > (char["left"] + char["right"]) / 2 and mark["top"] < char["bottom"]
+
+
+POEM = "[...document.querySelectorAll('[data-sheet=write] .poem span')].map(each => each.textContent).join('')"
+
+
+@pytest.mark.parametrize("width", [1280, 450])
+def test_a_hand_on_the_poem_and_its_picture_in_webkit(webkit, url, width):
+    webkit.open(f"{url}?{urlencode(dict(opening='江', form='七律', seed=5, lang='en'))}", width, 900)
+    webkit.wait("document.querySelector('[data-sheet=write] .signature .seal')")
+    texts = [webkit.run(f"return {POEM}")]
+    choice = ".side:has([data-sheet=write]) > .choices [data-choice]:nth-child(2)"
+    webkit.click("[data-sheet=write] [data-line='3'][data-place='4']")
+    webkit.click(choice)
+    webkit.wait(f"{POEM} !== '{texts[0]}'")
+    texts.append(webkit.run(f"return {POEM}"))
+    webkit.click("[data-sheet=write] .poem p:nth-child(2) .lock")
+    webkit.click("[data-under=write] [data-hand=rest]")
+    webkit.wait(f"{POEM} !== '{texts[1]}'")
+    texts.append(webkit.run(f"return {POEM}"))
+    lines = [split_lines(text) for text in texts]
+    assert lines[2][1] == lines[1][1] and lines[2][2][3] == lines[1][2][3] != lines[0][2][3]
+    assert all(check(text, "七律").clean for text in texts)
+    for text in (texts[1], texts[0]):
+        webkit.click("[data-under=write] [data-hand=undo]")
+        assert webkit.run(f"return {POEM}") == text
+    webkit.click("[data-under=write] [data-act=picture]")
+    webkit.wait("document.querySelector('.picture img')?.naturalWidth > 1000")
+    boxes = """const box = each => each.getBoundingClientRect().toJSON(), all = document.querySelector(".picture");
+        return [box(all), box(all.lastElementChild), innerHeight];"""
+    picture, acts, height = webkit.run(boxes)
+    assert picture["top"] >= 0 and picture["bottom"] <= height
+    assert picture["bottom"] - acts["bottom"] < 40  # as tall as what is in it

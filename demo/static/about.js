@@ -17,7 +17,8 @@ function row(cell) {
 
 const program = () => `from gradio_client import Client
 
-poem = Client("${new URL(".", document.baseURI)}").predict("春", form="五绝", api_name="/write")
+client = Client("${new URL(".", document.baseURI)}")
+poem = client.predict("春", form="五绝", api_name="/write")
 print(poem["text"])`;
 
 export default function setUp() {

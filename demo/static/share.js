@@ -70,9 +70,11 @@ export class PictureBox {
     this.box.style.setProperty("--top", `${top}px`);
     this.box.style.setProperty("--seen", `${height}px`);
     const shape = height > width ? "portrait" : "landscape";
-    $(`[value=${shape}]`, this.box).checked = true;
+    const chosen = $(`[value=${shape}]`, this.box);
+    chosen.checked = true;
     this.#draw(shape);
     this.box.showModal();
+    chosen.focus();
   }
 
   #draw(shape) {
