@@ -237,7 +237,7 @@ def _judge_alone(lines: list[str], book: RhymeBook) -> Prosody:
     )
     form, key = ("联", "couplet") if len(lines) == 2 else ("句", "line")
     fields = {"count": len(violations), "faults": _names(violations), "formula": judged[0].expected}
-    notes = (*remarks.licences_taken(lines, kinds, wanted), *_kindly(lines, heard, wanted), *_unknown(lines, book))
+    notes = (*remarks.licences_taken(lines, kinds, wanted), *_kindly(lines, wanted, book), *_unknown(lines, book))
     summary = Remark(key + ("_faults" if violations else "_clean"), fields)
     return Prosody(form, book.name, None, None, judged, tuple(violations), notes, (TONES,), summary)
 
@@ -297,7 +297,9 @@ def _judge_regulated(lines: list[str], form: Form, book: RhymeBook) -> Prosody:
     )
     notes = [*remarks.licences_taken(lines, kinds, wanted), *notes]
     notes += remarks.of_teachers(judged, wanted, group, book)
-    notes += [*_kindly(lines, heard, [formula(kind, length) for kind in kinds]), *_unknown(lines, book)]
+    rhyming = [line.rhymes and group in end.groups for line, end in zip(judged, ends, strict=True)]
+    asked = [formula(kind, length) for kind in kinds]
+    notes += [*_kindly(lines, asked, book, rhyming), *_unknown(lines, book)]
     fields = {"form": form.name, "pattern": pattern.name, "count": len(violations), "faults": _names(violations)}
     key = "faults" if violations else "regulated" if group else "regulated_unknown_rhyme"
     if group:
@@ -330,14 +332,18 @@ def _names(violations: list[Violation]) -> list[str]:
     return list(dict.fromkeys(violation.name for violation in violations))
 
 
-def _kindly(lines: list[str], heard: list[tuple[Heard, ...]], wanted: list[str]) -> tuple[Note, ...]:
-    """A note that names the characters of two tones that were taken for the one that fits."""
-    chars = [
-        each.char
-        for line, string in zip(heard, wanted, strict=True)
-        for each, tone in zip(line, string, strict=True)
-        if each.tone == EITHER and tone != EITHER
-    ]
+def _kindly(lines: list[str], wanted: list[str], book: RhymeBook, rhyming: Sequence[bool] = ()) -> tuple[Note, ...]:
+    """A note that names the characters of two tones that were taken for the one that fits, as the text leaves it open.
+
+    Settled are those whose word is read so (参差), and a word that rhymes, whose group has its tone.
+    """
+    chars = []
+    for i, (line, string) in enumerate(zip(lines, wanted, strict=True)):
+        settled = {(place - 1, tone) for place, _, tone in book.usual(line)}
+        for place, (each, tone) in enumerate(zip(book.read(line), string, strict=True)):
+            rhymes = place == len(line) - 1 and any(rhyming[i : i + 1])
+            if each.tone == EITHER and tone != EITHER and (place, tone) not in settled and not rhymes:
+                chars.append(each.char)
     return (Note("either_tone", {"chars": "".join(dict.fromkeys(chars))}),) if chars else ()
 
 
