@@ -173,8 +173,9 @@ class TangPoet(Hand):
             opening: the first characters, or a list of them for a batch; empty lets the model begin.
             {options}
 
-        Of several poems the first has the seed, the next ones the numbers after it. Where `candidates` is not given, it
-        is 16 under tonal rules, else 1.
+        Of several poems the first has the seed and each one after it the next number, opening by opening: no two draw
+        the same, be they asked for by `count` or by a list, and each is written again alone by its own ``seed``. Where
+        `candidates` is not given, it is 16 under tonal rules, else 1.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.
@@ -205,14 +206,14 @@ class TangPoet(Hand):
         options = checked(options, WRITING)
         count, sampling, candidates = options["count"], Sampling.of(options), options["candidates"]
         seed = new_seed() if options["seed"] is None else options["seed"]
-        OPTIONS["seed"].check(seed + count - 1)
+        OPTIONS["seed"].check(seed + max(1, len(openings) * count) - 1)
         if candidates is None:
             candidates = default_candidates(options["regulated"], options["pattern"])
         requests = [self.reader.request(_opening_of(text), options, seed) for text in openings]
 
         def poems() -> Iterator[Poem]:
             for numbers in portions(len(requests) * count, candidates, first):
-                portion = [replace(requests[number // count], seed=seed + number % count) for number in numbers]
+                portion = [replace(requests[number // count], seed=seed + number) for number in numbers]
                 yield from self.write_all(portion, sampling, candidates)[max(first - numbers.start, 0) :]
 
         return poems()

@@ -20,6 +20,7 @@ from transformers import (
 from tang_rnn import modeling_tang_rnn
 from tang_rnn.poet import PRETRAINED
 from tang_rnn.verse import split_lines
+from tang_rnn.writing.request import OPTIONS
 
 LINES = [poem[:length] for poem, length in zip(POEMS, (1, 5, 9), strict=True)]
 # Undoes the sampling options of generation_config.json.
@@ -53,7 +54,9 @@ def test_without_input_a_poem_starts_from_the_start_token(model, tokenizer):
 
 def test_the_checkpoint_samples_by_default(model):
     config = model.generation_config
-    assert (config.do_sample, config.temperature, config.top_p, config.max_new_tokens) == (True, 0.9, 0.9, 256)
+    assert (config.do_sample, config.max_new_tokens) == (True, 256)
+    for name in ("temperature", "top_k", "top_p"):
+        assert getattr(config, name) == OPTIONS[name].default, "generate() and TangPoet draw alike"
     assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (1, 2, 0)
     assert config.suppress_tokens == [3]  # <unk>
     assert not torch.equal(generate(model, max_new_tokens=20, seed=1), generate(model, max_new_tokens=20, seed=2))

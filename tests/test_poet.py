@@ -11,6 +11,7 @@ from tang_rnn import PoetError, RuleConflict, TangPoet
 from tang_rnn.poet import CELLS
 from tang_rnn.verse import FORMS, PINGSHUI, STOP, check
 from tang_rnn.writing import search
+from tang_rnn.writing.request import OPTIONS
 from tang_rnn.writing.sampling import Sampling
 
 
@@ -63,8 +64,16 @@ def test_the_same_seed_gives_the_same_poem_whatever_else_happens(poet):
 
 
 def test_a_poem_of_a_batch_is_written_again_by_its_own_seed(poet):
-    for poem in poet.write(["春", "月"], form="五绝", count=3, seed=100):
+    poems = poet.write(["春", "月"], form="五绝", count=3, seed=100)
+    assert [poem.seed for poem in poems] == [100, 101, 102, 103, 104, 105]
+    for poem in poems:
         assert poet.write(poem.opening, form="五绝", seed=poem.seed).text == poem.text
+
+
+def test_no_two_poems_of_a_call_draw_the_same(poet):
+    assert poet.write(["春", "春", "春"], form="五绝", seed=7) == poet.write("春", form="五绝", seed=7, count=3)
+    with pytest.raises(PoetError, match="seed must be a whole number between"):
+        poet.write(["春", "月"], form="五绝", seed=OPTIONS["seed"].most)
 
 
 def test_log_prob_is_the_models_own(poet):

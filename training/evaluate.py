@@ -229,11 +229,10 @@ def describe(
 
 def write_poems(poet: TangPoet, per_form: int, forms: list[str] = REGULATED, **options) -> list[Poem]:
     """So many poems of each form on the same openings, by turns: the first turn by seed 0, the next by seed 1, …"""
-    poems = []
+    poems, turns = [], -(-per_form // len(OPENINGS))
     for form in forms:
-        for first in range(0, per_form, len(OPENINGS)):
-            openings = list(OPENINGS[: per_form - first])
-            poems += poet.write(openings, form=form, seed=first // len(OPENINGS), **options)
+        found = [list(poet.each(opening, form=form, seed=0, count=turns, **options)) for opening in OPENINGS[:per_form]]
+        poems += [poem for turn in zip(*found, strict=True) for poem in turn][:per_form]
     return poems
 
 

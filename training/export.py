@@ -12,9 +12,11 @@ from tang_rnn import TangRNNForCausalLM
 from tang_rnn.checkpoint import TOKENIZER, WEIGHTS
 from tang_rnn.files import written_beside
 from tang_rnn.tokenization_tang_rnn import TangTokenizer, fingerprint
+from tang_rnn.writing.request import OPTIONS
 
-# What sampling does by default: `generate()` of a published checkpoint reads it from generation_config.json.
-SAMPLING = {"do_sample": True, "temperature": 0.9, "top_k": 0, "top_p": 0.9, "max_new_tokens": 256}
+# How `generate()` draws by default, which generation_config.json tells it: as TangPoet does.
+SAMPLING = {"do_sample": True, "max_new_tokens": 256}
+SAMPLING |= {name: OPTIONS[name].default for name in ("temperature", "top_k", "top_p")}
 
 
 def export(model: TangRNNForCausalLM, tokenizer: TangTokenizer, folder: Path) -> None:
