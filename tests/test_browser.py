@@ -413,6 +413,11 @@ def test_language_follows_the_browser_and_the_switch(visit):
         expect(option).to_have_text(text)
     expect(taiwan.locator("[data-form=write] [data-radios=form] .chip >> nth=0")).to_have_text("五絕")
     expect(taiwan.locator("[data-suggestions] button >> nth=8")).to_have_text("風")
+    regulated = visit(locale="zh-TW", opening="雲", form="五律", seed=3)
+    regulated.wait_for_selector(DONE)
+    regulated.click("[data-under=write] [data-hand=tones]")
+    sign = regulated.locator("[data-sheet=write] .parallel >> nth=0")
+    assert sign.evaluate("e => getComputedStyle(e, '::after').content") == '"對"'
     taiwan.click("[data-act=script]")  # chosen otherwise, and remembered
     expect(taiwan.locator(".go >> nth=0")).to_have_text("落笔")
     taiwan.goto(taiwan.url.split("?")[0])
@@ -526,6 +531,26 @@ def test_a_phone_can_read_the_charts_and_compare_three_poems(visit):
     lines = """all => all.map(td => { const range = document.createRange(); range.selectNodeContents(td);
         return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size; })"""
     assert set(page.locator("[data-numbers] tbody td").evaluate_all(lines)) == {1}  # a number and its unit in one line
+
+
+def test_a_phone_on_its_side_shows_all_of_the_picture_and_its_buttons(visit):
+    page = visit(width=844, height=390, opening="月", form="七律", seed=1)
+    page.wait_for_selector(DONE)
+    page.click("[data-under=write] [data-act=picture]")
+    page.locator(".picture img").evaluate("image => image.decode()")
+    box = page.locator(".picture").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 390
+    assert page.locator(".picture").evaluate("e => e.scrollHeight - e.clientHeight") <= 0
+
+
+def test_what_is_said_below_a_poem_breaks_between_its_parts(visit):
+    page = visit(locale="en-US", width=1280, opening="会当凌绝顶", form="五绝", regulated="0", seed="1")
+    page.wait_for_selector(DONE)
+    parts = page.locator("[data-under=write] .colophon span")
+    rows = "e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)"
+    assert len(parts.all()) >= 5
+    for part in parts.all():
+        assert part.evaluate(rows) < 1.5
 
 
 def test_paper_has_the_poem_and_its_seal_and_nothing_else(visit):

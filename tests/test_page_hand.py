@@ -265,6 +265,8 @@ def test_a_poem_line_by_line(visit):
     page = visit(form="五绝")
     page.fill("[data-form=write] [name=opening]", "山")
     page.click("[data-by-lines]")
+    page.wait_for_selector("[data-offer]")
+    assert page.locator(".lines-offered").evaluate("e => e.getBoundingClientRect().bottom <= innerHeight")
     texts = [""]
     for number in range(4):
         line = re.compile(".{5}[，。]" if number else "山.{4}，")

@@ -56,7 +56,7 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, leave
     hand.refresh();
     buttons.script.textContent = t(traditional ? "simplified" : "script");
     buttons.script.hidden = !poem.traditional;
-    colophon.textContent = colophonOf(poem, shown(poem).text);
+    colophon.replaceChildren(...colophonOf(poem, shown(poem).text));
   };
 
   const aid = new Aid();

@@ -1,7 +1,7 @@
 // A poem line by line: some lines are offered, one is taken, or one's own is written, until the poem is whole.
 
 import { call } from "./api.js";
-import { $, h, page } from "./dom.js";
+import { $, calm, h, page } from "./dom.js";
 import { Past } from "./history.js";
 import { patience } from "./patience.js";
 import { lengthOf, linesOf, typed } from "./poem.js";
@@ -50,6 +50,7 @@ export class Lines {
     this.past = new Past({ text, traditional: text });
     this.element.hidden = false;
     this.#show();
+    this.element.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
   }
 
   close() {

@@ -1,7 +1,7 @@
 // What the page says: words by language and key, and sentences for what went wrong. The words are in tang_rnn/words/.
 
 import { Refusal } from "./api.js";
-import { $$, page } from "./dom.js";
+import { $$, h, page } from "./dom.js";
 import { quoted, verdict } from "./poem.js";
 import { stored } from "./store.js";
 
@@ -94,7 +94,7 @@ export function oldLines(poem, text = poem.text) {
   return lines.length ? t("quotes", { lines: lines.join(" ") }) : "";
 }
 
-/** What is said below a poem. `text` is the poem in the script on the page. */
+/** What is said below a poem, as nodes. `text` is the poem in the script on the page. */
 export const colophonOf = (poem, text) => [
   ...ruleWords(poem),
   cellName(poem.cell),
@@ -102,7 +102,7 @@ export const colophonOf = (poem, text) => [
   poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
   oldLines(poem, text),
   poem.strange && t("link_differs"),
-].filter(Boolean).join(" · ");
+].filter(Boolean).flatMap((part, index) => [index ? " · " : "", h("span", {}, part)]);
 
 /** What went wrong, in the page's language. */
 export function excuse(error) {
