@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from pathlib import Path
 
 from tang_rnn import TangPoet
+from tang_rnn.checkpoint import bare_name
 from tang_rnn.poet import CELLS
 
 OWN = "TANG_RNN_CELLS"
@@ -27,8 +27,7 @@ def named(places: list[str]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for place in dict.fromkeys(places):
-        *before, last = Path(place).resolve().parts if Path(place).is_dir() else place.split("/")
-        name = re.sub(r"[^\w.-]+", "-", before[-1] if last == "final" and before else last)[:LONGEST] or "own"
+        name = re.sub(r"[^\w.-]+", "-", bare_name(place).split("/")[-1])[:LONGEST] or "own"
         number, first = 1, name
         while name in CELLS or name in names:
             number += 1

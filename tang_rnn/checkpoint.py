@@ -214,4 +214,10 @@ def read_weights(path: Path, config: Sizes) -> dict[str, torch.Tensor]:
     return weights
 
 
-__all__ = ["check_origin", "load", "load_model", "own_lines", "read_config", "read_weights"]
+def bare_name(place: str) -> str:
+    """A file, folder or id on the Hub without the folders of this machine; what a run left as final has its name."""
+    path = Path(place).resolve()
+    return (path.parent.name if path.name == "final" else path.name) if path.exists() else place
+
+
+__all__ = ["bare_name", "check_origin", "load", "load_model", "own_lines", "read_config", "read_weights"]

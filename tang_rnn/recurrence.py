@@ -101,21 +101,28 @@ class Recurrence:
 
     def step(self, tokens: torch.Tensor, state: State) -> State:
         """The state once each row has read its next character, (B,)."""
-        x, new = self.embedding[tokens].to(self.dtype), []
-        for (of_input, of_hidden), old in zip(self.layers, state):
-            new.append(self.equations(of_input(x), of_hidden(old[0]), old)[1])
-            x = new[-1][0]
-        return new
+        return self._go_on(self._given(tokens), state)
 
     def branch(self, tokens: torch.Tensor, state: State, rows: torch.Tensor) -> State:
         """The state once each of these tokens, (B,), is read by one of the rows of a state, (B,) indices: what
         :meth:`step` gives of those rows, but what a row gives by itself is made once for all tokens that it reads.
         """
-        x, new = self.embedding[tokens].to(self.dtype), []
+        return self._go_on(self._given(tokens), state, rows)
+
+    def _given(self, tokens: torch.Tensor) -> torch.Tensor:
+        """What the first layer makes of the tokens, (B,), by themselves: (B, blocks * H)."""
+        return self.layers[0][0](self.embedding[tokens].to(self.dtype))
+
+    def _go_on(self, given: torch.Tensor, state: State, rows: torch.Tensor | None = None) -> State:
+        """Through all layers: what :meth:`_given` gives, read by each row of a state, or by these of its rows."""
+        new: State = []
         for (of_input, of_hidden), old in zip(self.layers, state):
-            hidden, old = of_hidden(old[0])[rows], tuple(tensor[rows] for tensor in old)
-            new.append(self.equations(of_input(x), hidden, old)[1])
-            x = new[-1][0]
+            hidden = of_hidden(old[0])
+            if rows is not None:
+                hidden, old = hidden[rows], tuple(tensor[rows] for tensor in old)
+            if new:
+                given = of_input(new[-1][0])
+            new.append(self.equations(given, hidden, old)[1])
         return new
 
     def read_on(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
@@ -124,14 +131,10 @@ class Recurrence:
 
         What the tokens give by themselves is made once for all rows and places, and the logits in few large products.
         """
-        (of_input, _), outputs = self.layers[0], [state[-1][0]]
-        for given in of_input(self.embedding[tokens[:-1]].to(self.dtype)).unbind():
-            x, new = given, []
-            for layer, ((of_input, of_hidden), old) in enumerate(zip(self.layers, state)):
-                new.append(self.equations(of_input(x) if layer else x, of_hidden(old[0]), old)[1])
-                x = new[-1][0]
-            state = new
-            outputs.append(x)
+        outputs = [state[-1][0]]
+        for given in self._given(tokens[:-1]).unbind():
+            state = self._go_on(given, state)
+            outputs.append(state[-1][0])
         before, rows = torch.cat(outputs), len(outputs[0])
         targets, found = tokens.repeat_interleave(rows), []
         for part, target in zip(before.split(AT_ONCE), targets.split(AT_ONCE)):

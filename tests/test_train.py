@@ -1,6 +1,7 @@
 """The training pipeline on a corpus of a few poems: batches, context dropout, the loss, and an exact resume."""
 
 import json
+import operator
 import os
 import re
 import subprocess
@@ -510,7 +511,10 @@ def test_teachers_are_averaged_and_trusted_as_far_as_one_says(corpus_folder, tok
         torch.manual_seed(number)
         models.append(TangRNNForCausalLM(TangRNNConfig(vocab_size=len(tokenizer), embedding_size=8, hidden_size=8)))
         export(models[-1], tokenizer, tmp_path / str(number))
-    teachers = Teachers([str(tmp_path / "0"), str(tmp_path / "1")], tokenizer, torch.device("cpu"), trust=0.75)
+    names, loaded = [str(tmp_path / "0"), str(tmp_path / "1")], {}
+    teachers = Teachers(names, tokenizer, torch.device("cpu"), trust=0.75, loaded=loaded)
+    again = Teachers(names[::-1], tokenizer, torch.device("cpu"), loaded=loaded)
+    assert all(map(operator.is_, again.models, teachers.models[::-1])), "the next stage asks those that are loaded"
     batch = Collator(tokenizer, own=1)([encoded[0], encoded[1]])
     soft = teachers.target_probs(batch["input_ids"], batch["labels"], batch["own"])
     counted = batch["labels"][:, 1:].ne(-100)
@@ -533,7 +537,7 @@ def test_a_cell_learns_what_its_teachers_think(corpus_folder, tokenizer, tmp_pat
     config["teachers"] = {"checkpoints": [str(tmp_path / "teacher")], "trust": 1.0}
     read = []
     fit = training.train.fit
-    monkeypatch.setattr(training.train, "fit", lambda *args: (read.append(args), fit(*args)))
+    monkeypatch.setattr(training.train, "fit", lambda *args, **rest: (read.append(args), fit(*args, **rest)))
     final = train(config)
     assert len(read[0][2]) > read[0][5] == 320, "two times the corpus itself, then what stands beside it"
     log = json.loads((final / "training_log.json").read_text())
@@ -548,7 +552,7 @@ def test_a_corpus_beside_two_stages_is_encoded_once(corpus_folder, tmp_path, mon
     encoded, stages = [], []
     encode = training.train._encode
     monkeypatch.setattr(training.train, "_encode", lambda what, *rest: (encoded.append(what), encode(what, *rest))[1])
-    monkeypatch.setattr(training.train, "fit", lambda *args: stages.append((len(args[2]), args[5])))
+    monkeypatch.setattr(training.train, "fit", lambda *args, **rest: stages.append((len(args[2]), args[5])))
     train(config)
     assert len(encoded) == 3, "train, validation, and what stands beside them"
     (before, own_before), (then, own) = stages

@@ -31,6 +31,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers.utils import logging
 
 from tang_rnn import TangPoet, TangRNNForCausalLM
+from tang_rnn.checkpoint import bare_name
 from tang_rnn.files import written_whole
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import FORMS
@@ -208,9 +209,9 @@ def prepare(own: OwnPoems, names: list[str], cell: str, output: Path, seed: int)
     total = passes * sum(lengths) * (1 + REHEARSAL)
     max_tokens = int(min(2048, max(512, total // 150)))
     facts = {
-        "cell": called(cell),
+        "cell": bare_name(cell),
         "cell_log": {name: value for name, value in log.items() if name in STORY},
-        "sources": [called(name) for name in names],
+        "sources": [bare_name(name) for name in names],
         "poems": len(own.rows),
         "held_out": len(held),
         "left_out": len(own.dropped),
@@ -225,12 +226,6 @@ def prepare(own: OwnPoems, names: list[str], cell: str, output: Path, seed: int)
     with written_whole(output / LESSON) as path:
         path.write_text(json.dumps(lesson.__dict__, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return lesson
-
-
-def called(name: str) -> str:
-    """A file, folder or id without the folders of this machine; a cell that a run left has the run's name."""
-    path = Path(name).resolve()
-    return (path.parent.name if path.name == "final" else path.name) if path.exists() else name
 
 
 def read_tang(split: str, count: int | None, seed: int) -> Dataset:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from tang_rnn import TangRNNForCausalLM
 from tang_rnn.tokenization_tang_rnn import TangTokenizer, fingerprint
 
 from .data import IGNORED
@@ -23,23 +24,34 @@ class Teachers:
         device: where they are to be asked. On a GPU they answer in bfloat16.
         trust: their share in what a poem of the corpus itself teaches; the character that came has the rest. Of other
             poems, which the cell is not to write, it learns what they would have written there, and nothing else.
+        loaded: those that an earlier stage has asked, by name; what is loaded here is added.
 
     Raises:
         TrainError: a checkpoint is not there, or has another vocabulary.
     """
 
-    def __init__(self, checkpoints: list[str], tokenizer: TangTokenizer, device: torch.device, trust: float = 0.8):
+    def __init__(
+        self,
+        checkpoints: list[str],
+        tokenizer: TangTokenizer,
+        device: torch.device,
+        trust: float = 0.8,
+        loaded: dict[str, TangRNNForCausalLM] | None = None,
+    ):
         if not checkpoints or not 0 <= trust <= 1:
             raise TrainError("teachers: checkpoints names one or more, and trust is a number from 0 to 1")
-        self.trust, self.models = trust, []
+        loaded = {} if loaded is None else loaded
         for name in checkpoints:
+            if name in loaded:
+                continue
             poet = find(name, "teachers.checkpoints")
             if fingerprint(poet.tokenizer) != fingerprint(tokenizer):
                 raise TrainError(
                     f"teachers.checkpoints: {name} has another vocabulary: give the run its tokenizer ({name}) as well"
                 )
             dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-            self.models.append(poet.model.to(device, dtype).eval().requires_grad_(False))
+            loaded[name] = poet.model.to(device, dtype).eval().requires_grad_(False)
+        self.trust, self.models = trust, [loaded[name] for name in checkpoints]
 
     @torch.no_grad()
     def target_probs(self, input_ids: torch.Tensor, labels: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

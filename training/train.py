@@ -86,16 +86,16 @@ def train(config: dict, resume: bool = False) -> Path:
             _encode(f"corpus: {config['corpus']}, {split}", corpus[split], tokenizer)
             for split in ("train", "validation")
         )
-        initial, held = config.get("initial"), {}
+        initial, held, voices = config.get("initial"), {}, {}
         if changes := config.get("pretrain"):
             if not (before / "final" / "training_log.json").exists():  # the last file that is written
                 stage = merged(config, changes | {"output_dir": str(before)})
                 del stage["pretrain"]
                 read, own = _along(stage, train_set, tokenizer, *_beside_before(config), held)
-                fit(stage, tokenizer, read, validation, initial, own)
+                fit(stage, tokenizer, read, validation, initial, own, voices=voices)
             initial = str(before / "final")
         read, own = _along(config, train_set, tokenizer, "beside", config.get("beside"), held)
-        fit(config, tokenizer, read, validation, initial, own)
+        fit(config, tokenizer, read, validation, initial, own, voices=voices)
     return output_dir / "final"
 
 
@@ -175,10 +175,12 @@ def fit(
     initial: str | None = None,
     own: int | None = None,
     hooks: Hooks | None = None,
+    voices: dict[str, TangRNNForCausalLM] | None = None,
 ) -> None:
     """One stage: from the last whole checkpoint in its folder, else the weights in `initial`, else from nothing.
 
-    The first `own` poems are of the corpus itself: what `teachers:` have to say of others counts differently.
+    The first `own` poems are of the corpus itself: what `teachers:` have to say of others counts differently. Those of
+    them that an earlier stage has loaded are in `voices`.
     """
     hooks, output_dir = hooks or Hooks(), Path(config["output_dir"])
     checkpoint = last_complete_checkpoint(output_dir, tidy=True)
@@ -231,7 +233,7 @@ def fit(
         muon_learning_rate=config.get("muon_learning_rate"),
         average=config.get("average", 0.0),
         positions=positions,
-        teachers=Teachers(**config["teachers"], tokenizer=tokenizer, device=arguments.device)
+        teachers=Teachers(**config["teachers"], tokenizer=tokenizer, device=arguments.device, loaded=voices)
         if "teachers" in config
         else None,
         own=own,
