@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,11 +39,11 @@ SEEDS = 8  # so that poems come again and can be compared
 
 
 @contextmanager
-def page() -> Iterator[tuple[str, psutil.Process]]:
-    """The address of the page and its process."""
+def page(log: IO | None = None) -> Iterator[tuple[str, psutil.Process]]:
+    """The address of the page and its process, which writes what it logs into a file, or where this one does."""
     port = free_port()
     environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    with subprocess.Popen([sys.executable, APP], env=environment, stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen([sys.executable, APP], env=environment, stdout=subprocess.DEVNULL, stderr=log) as server:
         try:
             url = f"http://127.0.0.1:{port}/"
             while True:
@@ -75,12 +76,12 @@ class Wire:
     def __init__(self, url: str, number: int):
         self.base, self.number, self._writer = urlsplit(url), number, None
 
-    async def request(self, method: str, name: str, body: bytes = b"") -> tuple[int, AsyncIterator[bytes]]:
+    async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, AsyncIterator[bytes]]:
         """The answer's status, and its body as it comes, which is to be read to its end before the next request."""
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(self.base.hostname, self.base.port)
         head = [
-            f"{method} {self.base.path}gradio_api/call/{name} HTTP/1.1",
+            f"{method} {self.base.path}gradio_api/{path} HTTP/1.1",
             f"Host: {self.base.netloc}",
             f"X-Forwarded-For: {address(self.number)}",
             "Content-Type: application/json",
@@ -151,11 +152,11 @@ class Users:
 
     async def _call(self, wire: Wire, name: str, data: list) -> AsyncIterator[dict]:
         """What an endpoint gives, as it comes."""
-        status, body = await wire.request("POST", name, json.dumps({"data": data}).encode())
+        status, body = await wire.request("POST", f"call/{name}", json.dumps({"data": data}).encode())
         text = b"".join([part async for part in body])
         if status != 200:
             raise RuntimeError("queue full" if status == 503 else f"{name}: {status}")
-        _, body = await wire.request("GET", f"{name}/{json.loads(text)['event_id']}")
+        _, body = await wire.request("GET", f"call/{name}/{json.loads(text)['event_id']}")
         kind, rest = b"", b""
         async for part in body:
             *lines, rest = (rest + part).split(b"\n")

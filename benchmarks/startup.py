@@ -1,9 +1,10 @@
 """What starting costs: ``python -m benchmarks.startup [--json]``.
 
 Each line of the table is a new process: importing the package, the command writing a poem, the page answering its
-first request. In turns, round by round; the ratio is the median over the rounds of that to importing in the same round
-what it cannot do without: torch for the command, torch, transformers and gradio for the page. Memory is the largest
-resident set of the process.
+first request. In turns, round by round, of which one takes some 25 seconds on two cores; the ratio is the median over
+the rounds of that to importing in the same round what it cannot do without: torch for the command, torch, transformers
+and gradio for the page. Memory is the largest resident set of the process. A process that takes more than two minutes
+is ended, and what it said is printed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,13 +34,16 @@ def python(*arguments: str) -> tuple[float, int]:
     return _timed([sys.executable, *arguments], lambda process: None)
 
 
+LONGEST = 120.0  # seconds that one of them may take
+
+
 def page() -> tuple[float, int]:
     """Runs the page until it answers."""
     port = free_port()
 
     def answers(process: subprocess.Popen) -> None:
         while process.poll() is None:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST)
             try:
                 connection.request("GET", "/")
                 if connection.getresponse().status == 200:
@@ -57,18 +63,23 @@ def _timed(
 ) -> tuple[float, int]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings
     begin = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    until(process)
-    seconds = time.perf_counter() - begin
-    if stop and process.returncode is None:
-        process.kill()
-    _, status, usage = os.wait4(process.pid, 0)
-    if not stop:
-        seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    said = process.stderr.read().decode(errors="replace")
-    if process.returncode != (-9 if stop else 0):
-        raise SystemExit(f"{' '.join(command)} failed:\n{said}")
+    with tempfile.TemporaryFile() as said:  # no pipe: a process that says much would wait for somebody to read it
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+        ended = threading.Timer(LONGEST, process.kill)
+        ended.start()
+        until(process)
+        seconds, late = time.perf_counter() - begin, not ended.is_alive()
+        if stop and process.returncode is None:
+            process.kill()
+        _, status, usage = os.wait4(process.pid, 0)
+        if not stop:
+            seconds, late = time.perf_counter() - begin, not ended.is_alive()
+        ended.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if late or process.returncode != (-9 if stop else 0):
+            said.seek(0)
+            why = f"took more than {LONGEST:.0f} seconds" if late else "failed"
+            raise SystemExit(f"{' '.join(command)} {why}:\n{said.read().decode(errors='replace')}")
     return seconds, usage.ru_maxrss
 
 
@@ -100,6 +111,7 @@ def main(argv: list[str] | None = None) -> None:
             value = way()
             if number:  # the first round brings the files into memory
                 found[name].append(value)
+        print(f"round {number} of {arguments.rounds}", file=sys.stderr)
     seconds = {name: [value[0] for value in values] for name, values in found.items()}
     rows = [
         {

@@ -319,7 +319,7 @@ def build() -> gr.Blocks:
 
 def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
     """Launches the page; keyword arguments go to ``gr.Blocks.launch``."""
-    serving = {"routes": routes(poem_of_link), "middleware": [Middleware(Anywhere), Middleware(Guard)]}
+    serving = {"routes": routes(poem_of_link), "middleware": [Middleware(Anywhere), Middleware(Guard, names=ENDPOINTS)]}
     if find_spec("mcp"):
         from page_tools import Tools
 

@@ -7,9 +7,10 @@ them. A route of a later Gradio that the page needs is one line of :data:`OPEN`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from ipaddress import IPv6Address, ip_address
@@ -25,14 +26,15 @@ OPEN = {
         rf"""/ | /config/? | /theme\.css | /robots\.txt | /favicon\.ico | /manifest\.json
         | /(tang|static|assets|svelte)/.+
         | {API}/(info|openapi\.json|startup-events|theme\.css|queue/data|app_id|user|token|login_check)/?
-        | {API}/(heartbeat|custom_component)/.+ | {API}/call/(v2/)?\w+/\w+ | {API}/mcp(/|/schema)? """,
+        | {API}/(heartbeat|custom_component)/.+ | {API}/call/(v2/)?(?P<name>\w+)/\w+ | {API}/mcp(/|/schema)? """,
         re.X,
     ),
-    "POST": re.compile(rf"{API}/(call/(v2/)?\w+/?|queue/join|cancel|reset/?|mcp/?)"),
+    "POST": re.compile(rf"{API}/(call/(v2/)?(?P<name>\w+)/?|queue/join|cancel|reset/?|mcp/?)"),
     "DELETE": re.compile(rf"{API}/mcp/?"),
 }
 LARGEST = 2**16  # bytes of a body: the longest poem that is judged has eight thousand
 DEEPEST = 32  # lists or objects in each other in a body
+MINUTE = 60.0  # seconds
 SLOWEST = 10  # seconds that a body may take to arrive
 OPENED = 256  # requests of one caller being answered
 COSTLY = re.compile(rf"{API}/mcp/?|/tang/card\.png")  # what writes a poem without waiting in the queue
@@ -108,10 +110,14 @@ def depth(body: bytes) -> int:
 
 
 class Guard:
-    """ASGI middleware, behind :class:`page_server.Anywhere`: what is not meant is refused before Gradio sees it."""
+    """ASGI middleware, behind :class:`page_server.Anywhere`: what is not meant is refused before Gradio sees it.
 
-    def __init__(self, app):
-        self.app, self.opened = app, Counter()
+    Args:
+        names: of the endpoints that there are; of others Gradio would log a traceback for each call.
+    """
+
+    def __init__(self, app, names: Collection[str]):
+        self.app, self.names, self.opened = app, names, Counter()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "websocket":  # nothing here has one
@@ -120,7 +126,8 @@ class Guard:
             return await self.app(scope, receive, send)
         path, method = scope["path"].removeprefix(scope["root_path"]), scope["method"]
         known = OPEN.get({"HEAD": "GET"}.get(method, method))
-        if known is None or not known.fullmatch(path):
+        found = known and known.fullmatch(path)
+        if not found or found.groupdict().get("name") not in (None, *self.names):
             return await _answer(404 if known else 405, "there is nothing here")(scope, receive, send)
         if method != "GET" and not is_own(Headers(scope=scope)):
             return await _answer(403, "calls come from this page or from programs, not from other sites")(
@@ -167,6 +174,10 @@ async def _body(headers: Headers, receive) -> bytes | PlainTextResponse:
                     return too_large
     except TimeoutError:
         return _answer(408, "the request did not arrive in time")
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return _answer(400, "the body must be UTF-8")
     if depth(body) > DEEPEST:
         return _answer(400, f"at most {DEEPEST} lists or objects in each other")
     return body
@@ -210,13 +221,40 @@ class Headed:
         await self.app(scope, receive, headed)
 
 
+class Seldom(logging.Filter):
+    """Lets an error that comes from the same place again and again into the log once a minute: strangers can bring
+    Gradio to raise, with calls of what there is not, and each traceback has six thousand characters.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.logged: dict[tuple, float] = {}  # when, by kind and place; there are as many as places in the code
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.exc_info or not record.exc_info[0]:
+            return True
+        kind, _, trace = record.exc_info
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        place = kind, trace and (trace.tb_frame.f_code, trace.tb_lineno)
+        if record.created < self.logged.get(place, 0) + MINUTE:
+            return False
+        self.logged[place] = record.created
+        return True
+
+
 def headed(lifespan=None):
-    """The app's lifespan, at whose beginning all its middleware is there to be put into :class:`Headed`."""
+    """The app's lifespan, at whose beginning all its middleware is there to be put into :class:`Headed`, and its log is
+    bounded.
+    """
+    seldom = Seldom()
 
     @asynccontextmanager
     async def live(app):
         app.middleware_stack = Headed(app.middleware_stack)
+        logging.getLogger("uvicorn.error").addFilter(seldom)
         async with lifespan(app) if lifespan else nullcontext() as state:
             yield state
+        logging.getLogger("uvicorn.error").removeFilter(seldom)
 
     return live

@@ -3,13 +3,14 @@
 import asyncio
 import html
 import json
+import logging
 import re
 import socket
 import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -727,3 +728,25 @@ def test_answers_that_nobody_fetches_are_forgotten(monkeypatch):
         assert len(blocks._queue.pending_event_ids_session) <= 12 and len(blocks._queue.last_turn) <= 12
     finally:
         blocks.close()
+
+
+def test_the_log_cannot_be_flooded(url):
+    """What strangers can bring Gradio to raise is logged once, and what is not there is no error."""
+    records, log = [], logging.getLogger("uvicorn.error")
+    handler = logging.Handler()
+    handler.emit = records.append
+    log.addHandler(handler)
+    try:
+        with httpx.Client(base_url=f"{url}gradio_api/", timeout=30) as client:
+            assert client.post("call/nothing", json={"data": []}).status_code == 404
+            assert client.get("call/nothing/x").status_code == 404
+            assert client.post("call/check", content=b"\xff\xfe").status_code == 400
+            assert not records
+            for number in range(5):
+                call = {"data": [], "fn_index": 999 + number, "session_hash": "a"}
+                assert client.post("queue/join", json=call).status_code == 500
+                with suppress(httpx.HTTPError):
+                    client.get(f"call/check/x{number}")
+        assert 1 <= len(records) <= 2, "one for each place"
+    finally:
+        log.removeHandler(handler)
