@@ -91,26 +91,30 @@ class Writer:
         return poem
 
     def _receive(self, process: subprocess.Popen, orders: SimpleQueue) -> None:
-        with suppress(EOFError, pickle.UnpicklingError):
-            while True:
-                number, kind, what = pickle.load(process.stdout)
-                if kind == "text":
-                    poem, tell = self._calls[number]
-                    if tell and not poem.cancelled():
-                        tell(what)
-                    continue
-                with self._lock:
-                    poem, _ = self._calls.pop(number)
-                if poem.set_running_or_notify_cancel():  # else whoever asked has left
-                    (poem.set_result if kind == "poem" else poem.set_exception)(what)
+        try:
+            with suppress(EOFError, pickle.UnpicklingError):
+                while True:
+                    self._hear(*pickle.load(process.stdout))
+        finally:  # whatever has gone wrong, nobody waits for ever
+            process.kill()
+            with self._lock:
+                lost, self._calls = [poem for poem, _ in self._calls.values()], {}
+                self._process = None
+                orders.put(None)
+            logging.getLogger(__name__).error("the process that writes has ended: %s", process.wait())
+            for poem in lost:
+                if poem.set_running_or_notify_cancel():
+                    poem.set_exception(Fault("writer_ended"))
+
+    def _hear(self, number: int, kind: str, what: object) -> None:
         with self._lock:
-            lost, self._calls = [poem for poem, _ in self._calls.values()], {}
-            self._process = None
-            orders.put(None)
-        logging.getLogger(__name__).error("the process that writes has ended: %s", process.wait())
-        for poem in lost:
-            if poem.set_running_or_notify_cancel():
-                poem.set_exception(Fault("writer_ended"))
+            poem, tell = self._calls.get(number, (None, None)) if kind == "text" else self._calls.pop(number)
+        if kind == "text":  # perhaps one that crossed with the word that whoever asked has left
+            if tell and not poem.cancelled():
+                with suppress(RuntimeError):  # his loop is closed
+                    tell(what)
+        elif poem.set_running_or_notify_cancel():
+            (poem.set_result if kind == "poem" else poem.set_exception)(what)
 
 
 def _send(process: subprocess.Popen, orders: SimpleQueue) -> None:

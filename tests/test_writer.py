@@ -57,6 +57,23 @@ def test_who_leaves_is_forgotten(writer):
         time.sleep(0.02)
 
 
+def test_who_leaves_in_the_middle_disturbs_nobody(writer):
+    """Lines that are still told of a poem that was left, and callers who cannot be told any more."""
+
+    def gone(text):
+        raise RuntimeError("Event loop is closed")
+
+    calls = [writer.ask("gru", "春", gone, "", form="七律", seed=seed) for seed in range(40)]
+    for number, call in enumerate(calls):
+        time.sleep(0.005)
+        if number % 4:
+            call.cancel()
+    assert all(call.result(120) for call in calls if not call.cancelled())
+    with pytest.raises(KeyError):
+        writer._hear(10**6, "poem", {})
+    writer._hear(10**6, "text", "春")
+
+
 def test_when_it_ends_those_who_wait_are_told_and_it_is_begun_anew(writer):
     first = writer.ask("gru", "春", None, "", form="五绝", seed=7).result(120)
     calls = [writer.ask("gru", "春", None, "", seed=seed, **LONG) for seed in range(12)]
