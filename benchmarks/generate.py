@@ -46,14 +46,15 @@ def bare(poet: TangPoet, rows: int) -> None:
     cells = [layer.cell for layer in model.model.layers]
     weights = [(cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0) for cell in cells]
     zeros = torch.zeros(rows, model.config.hidden_size)
-    states = [(zeros, zeros) if poet.cell == "lstm" else zeros for _ in cells]
+    several = len(CELLS[poet.cell].states) > 1  # torch's own steps take one state bare, several as a tuple
+    states = [(zeros,) * len(CELLS[poet.cell].states) if several else zeros for _ in cells]
     prompt = poet.tokenizer(*PROMPT).input_ids
     token = torch.zeros(rows, dtype=torch.long)
     for number in range(len(prompt) + STEPS - 1):
         x = embedding[token.fill_(prompt[number]) if number < len(prompt) else token]
         for layer, weight in enumerate(weights):
             states[layer] = step(x, states[layer], *weight)
-            x = states[layer][0] if poet.cell == "lstm" else states[layer]
+            x = states[layer][0] if several else states[layer]
         if number >= len(prompt) - 1:
             logits = F.linear(F.linear(x, projection.weight, projection.bias), output)
             best, tokens = logits.topk(TOP_K)

@@ -82,10 +82,8 @@ SYSTEMS = {
     "report": ("the report's own recipe", "实验报告原法"),
     "book": ("pytorch-book's LSTM", "pytorch-book 的 LSTM"),
     "gpt2": ("GPT-2 of the lstm's size", "与 LSTM 同大的 GPT-2"),
-    "rnn": ("**our rnn**", "**本项目 RNN**"),
-    "lstm": ("**our lstm**", "**本项目 LSTM**"),
-    "gru": ("**our gru**", "**本项目 GRU**"),
 }
+SYSTEMS |= {cell: (f"**our {cell}**", f"**本项目 {cell.upper()}**") for cell in CELLS}
 
 
 def figures(results: dict[str, dict], language: str) -> str:

@@ -92,7 +92,7 @@ def _judge(lines: list[str], form: Form | None, book: RhymeBook) -> Prosody:
             return _judge_old_style(lines, FORMS[_OLD_STYLE.get(found.name, found.name)], book, group)
         return _judge_regulated(lines, found, book)
     # Length and number alone cannot tell 排律 from old-style verse: it is that if it keeps the rules but for a few.
-    extended = FORMS.get({"五古": "五排", "七古": "七排"}.get(found.name, ""))
+    extended = _extended(found)
     if not form and extended and not _misshapen(lines, extended) and not _oblique_rhyme(lines, book):
         verdict = _judge_regulated(lines, extended, book)
         if len(verdict.violations) <= max(1, len(lines) // _FEW):
@@ -108,6 +108,11 @@ def _nearest_form(lines: list[str]) -> Form:
     if len(lines) in (4, 8) and often >= 0.75 * len(lines):
         return classify(["字" * length] * len(lines))
     return classify(lines)
+
+
+def _extended(form: Form) -> Form | None:
+    """The 排律 that old-style verse of this length may be."""
+    return FORMS.get({"五古": "五排", "七古": "七排"}.get(form.name, ""))
 
 
 def _misshapen(lines: list[str], form: Form) -> list[Violation]:
@@ -191,7 +196,7 @@ def _judge_old_style(lines: list[str], form: Form, book: RhymeBook, oblique: str
         fields["form"] = {"五绝": "五言古绝", "七绝": "七言古绝"}.get(form.name, form.name) if oblique else form.name
     else:
         key = "old_changes" if notes else "old_unrhymed"
-    extended = FORMS.get({"五古": "五排", "七古": "七排"}.get(form.name, ""))
+    extended = _extended(form)
     told: tuple[Note, ...] = ()
     if extended and not oblique and len(lines) >= extended.min_lines and len(lines) % 2 == 0:
         count = len(_judge_regulated(lines, extended, book).violations)
