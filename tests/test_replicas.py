@@ -1,10 +1,14 @@
 """Two processes of the page behind nginx, as demo/nginx.conf has it, one of which is killed in the middle."""
 
+import re
 import shutil
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,18 +27,21 @@ CALLERS = [f"127.0.0.{number}" for number in range(2, 14)]
 
 
 @contextmanager
-def nginx(folder: Path, ports: list[int]) -> Iterator[str]:
-    """The address at which nginx listens for pages at these ports."""
+def nginx(folder: Path, ports: list[int], **settings: str) -> Iterator[str]:
+    """The address at which nginx listens for pages at these ports; settings take the place of the file's own."""
     port = free_port()
     text = (APP.parent / "nginx.conf").read_text("utf-8").replace("listen 80;", f"listen 127.0.0.1:{port};")
     for meant, own in zip((7860, 7861), ports):
         text = text.replace(f"server 127.0.0.1:{meant} ", f"server 127.0.0.1:{own} ")
+    for name, value in settings.items():
+        text, count = re.subn(rf"\b{name} [^;]+;", f"{name} {value};", text)
+        assert count == 1
     places = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ access_log off; {places}"), "utf-8")
-    settings = f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/log;"
-    with subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf", "-g", settings]) as server:
+    alone = f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/log;"
+    with subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf", "-g", alone]) as server:
         try:
             yield f"http://127.0.0.1:{port}/gradio_api/"
         finally:
@@ -88,3 +95,51 @@ def test_callers_keep_their_process_and_go_to_another_when_it_is_gone(tmp_path):
                     assert "event: complete" not in losing.get(f"call/write/{lost}").text
             assert {poem(url, caller) for caller in CALLERS[:4] + theirs[gone]} == set(poems.values())
             assert {process_of(url, caller) for caller in CALLERS} == {place[stays]}
+
+
+class Page(BaseHTTPRequestHandler):
+    """Stands for the page where only what comes through to it matters."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *what):
+        pass
+
+
+def test_who_sends_headers_slowly_is_cut_off(tmp_path):
+    """A hundred who send a character of their headers now and then hold their connections no longer than the limit."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as behind:
+        threading.Thread(target=behind.serve_forever, daemon=True).start()
+        with nginx(tmp_path, [behind.server_port] * 2, client_header_timeout="1s") as url, ExitStack() as stack:
+            place = ("127.0.0.1", int(url.split(":")[2].split("/")[0]))
+            deadline = time.monotonic() + 30
+            while True:
+                with suppress(OSError):
+                    slow = [stack.enter_context(socket.create_connection(place, timeout=5)) for _ in range(100)]
+                    break
+                assert time.monotonic() < deadline
+            for each in slow:
+                each.sendall(b"GET / HTTP/1.1\r\nHost: page\r\nX-Slow: ")
+            assert httpx.get(url, timeout=30).status_code == 200, "others are answered meanwhile"
+            while slow:
+                assert time.monotonic() < deadline, f"{len(slow)} are still connected"
+                time.sleep(0.2)
+                slow = [each for each in slow if connected(each)]
+        behind.shutdown()
+
+
+def connected(slow: socket.socket) -> bool:
+    """Whether another character of the headers finds somebody."""
+    with suppress(OSError):
+        slow.sendall(b"x")
+        slow.setblocking(False)
+        try:
+            return bool(slow.recv(1))
+        except BlockingIOError:
+            return True
+        finally:
+            slow.setblocking(True)
+    return False
