@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from page import CI
 
-CI = os.environ.get("CI") == "true"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 if not CHROMIUM and not CI:
     pytest.skip("Chromium is not installed (Debian: apt-get install chromium)", allow_module_level=True)
 if not CI:
-    for package in ("gradio", "playwright"):
-        pytest.importorskip(package, reason=f"{package} is not installed; it comes with the extra dev")
+    pytest.importorskip("playwright", reason="playwright is not installed; it comes with the extra dev")
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 

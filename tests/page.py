@@ -9,11 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import pytest
 
-from benchmarks import free_port
+CI = os.environ.get("CI") == "true"  # where nothing may be missing that the tests need
+if not CI:
+    for package in ("gradio", "httpx"):
+        pytest.importorskip(package, reason=f"{package} is not installed; it comes with the extra dev")
+
+import httpx  # noqa: E402
+
+from benchmarks import free_port  # noqa: E402
 
 APP = Path(__file__).resolve().parent.parent / "demo" / "app.py"
+# Where everything on the sheet of Write lies, for engines that differ in it.
+SHEET_BOXES = """const box = e => e.getBoundingClientRect().toJSON();
+const sheet = document.querySelector("[data-sheet=write]");
+const all = selector => [...sheet.querySelectorAll(selector)].map(box);
+return { frame: all(".frame")[0], heading: all(".heading *"), poem: all(".poem > p"), seal: all(".seal")[0],
+    chars: all(".char:nth-child(7)"), marks: all(".mark"),
+    scroll: document.documentElement.scrollWidth, width: innerWidth };"""
 
 
 def load_app():

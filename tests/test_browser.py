@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
-from browsers import CI, PATIENCE, TYPEFACE, launched
-from page import running, serving
+from browsers import PATIENCE, TYPEFACE, launched
+from page import CI, running, serving
 from playwright.sync_api import Page, expect
 
 from tang_rnn.poet import PRETRAINED

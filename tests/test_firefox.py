@@ -7,10 +7,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import firefox as driven
 import pytest
-from browsers import CI
-from page import serving
-from test_places import proxied  # noqa: F401  (a fixture)
-from test_webkit import BOXES
+from page import CI, SHEET_BOXES, serving
+from proxies import proxied  # noqa: F401  (a fixture)
 
 from tang_rnn.verse import check, split_lines
 
@@ -160,7 +158,7 @@ def test_the_sheet_holds_title_poet_marks_and_seal(visit, width, height):
     page = visit(width, height, opening="月", form="七律", title="江楼", poet="李白", seed="3")
     stands(page)
     page.wait("document.fonts.status === 'loaded'")
-    found = page.run(BOXES)
+    found = page.run(SHEET_BOXES)
     frame = found["frame"]
     assert len(found["poem"]) == len(found["marks"]) == 8 and found["scroll"] <= found["width"]
     for box in (*found["heading"], *found["poem"], found["seal"], *found["marks"]):

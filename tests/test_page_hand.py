@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from browsers import CI
+from page import CI
 from playwright.sync_api import Page, expect
 from test_browser import AXE, DONE, browser, poem, url, visit  # noqa: F401
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browsers import CI
+from page import CI
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE = shutil.which("node")

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
+import httpx
 import pytest
-from browsers import CI
-from page import serving
+from page import CI, SHEET_BOXES, serving
 
 from benchmarks import free_port
 from tang_rnn.verse import check, split_lines
-
-httpx = pytest.importorskip("httpx")
 
 BROWSER = next(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"), None)
 if not CI and not (BROWSER and shutil.which("WebKitWebDriver") and shutil.which("Xvfb")):
@@ -101,21 +99,13 @@ def url():
         yield url
 
 
-BOXES = """const box = e => e.getBoundingClientRect().toJSON();
-const sheet = document.querySelector("[data-sheet=write]");
-const all = selector => [...sheet.querySelectorAll(selector)].map(box);
-return { frame: all(".frame")[0], heading: all(".heading *"), poem: all(".poem > p"), seal: all(".seal")[0],
-    chars: all(".char:nth-child(7)"), marks: all(".mark"),
-    scroll: document.documentElement.scrollWidth, width: innerWidth };"""
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 950), (450, 900)])
 def test_the_sheet_in_webkit(webkit, url, width, height):
     wishes = dict(opening="月", form="七律", title="江楼", poet="李白", seed=3)
     webkit.open(f"{url}?{urlencode(wishes)}", width, height)
     webkit.wait("document.querySelector('[data-sheet=write] .signature .seal')")
     webkit.wait("document.fonts.status === 'loaded'")
-    found = webkit.run(BOXES)
+    found = webkit.run(SHEET_BOXES)
     frame = found["frame"]
     assert len(found["poem"]) == len(found["marks"]) == 8 and found["scroll"] <= found["width"]
     for box in (*found["heading"], *found["poem"], found["seal"], *found["marks"]):
