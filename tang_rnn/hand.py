@@ -23,7 +23,6 @@ from .writing.request import (
     OPTIONS,
     REVISED,
     REVISING,
-    SAMPLING,
     checked,
     default_candidates,
     new_seed,
@@ -137,7 +136,7 @@ class Hand:
         if request.rules.form is None and request.beginning and request.beginning[-1] not in COMMA + STOP:
             mark = COMMA if len(split_lines(request.beginning)) % 2 else STOP  # who goes on by lines has ended this one
             request = self.reader.request(request.beginning + mark, values, seed)
-        sampling = Sampling(**{name: values[name] for name in CONTINUING if name in SAMPLING})
+        sampling = Sampling.of(values)
         (prompt,), constraint = self.prompts([request]), self.constraint([request])
         rows = write_lines(self.recurrence, constraint, prompt, seed, sampling)
         plan = self.plan(request)
@@ -180,6 +179,6 @@ class Hand:
             first = self.reader.vocabulary_by(book).sound(characters[-1]).read_tone == 0
         form = None if marks else ANSWERED.get(len(characters))
         context, *_ = self.reader.context(form or "杂言", values["poet"], values["title"])
-        sampling = Sampling(**{name: values[name] for name in ANSWERING if name in SAMPLING})
+        sampling = Sampling.of(values)
         search = Answers(self.recurrence, self.reader, book, characters, marks, first, context)
         return search.find(count, seed, sampling)

@@ -29,8 +29,8 @@ class Sampling:
 
     @classmethod
     def of(cls, options: dict) -> Sampling:
-        """From checked options."""
-        return cls(**{name: options[name] for name in SAMPLING})
+        """From checked options, as far as they say how to draw."""
+        return cls(**{name: options[name] for name in SAMPLING if name in options})
 
     def penalized(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """The logits, (B, V), with what stands in ids, (B, T), made less likely by the repetition penalty."""
