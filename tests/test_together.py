@@ -1,6 +1,7 @@
 """Poems written side by side for several callers are each caller's own."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -201,3 +202,34 @@ def test_what_a_poem_takes_is_counted(poet, monkeypatch):
     assert all(call.result(60) for call in (alone, *calls))
     assert held.batches == [1, 3] and alone.seconds > 0
     assert len({call.seconds for call in calls}) == 1 and calls[0].seconds > 0
+
+
+def test_a_flood_waits_while_another_is_written_for(poet):
+    """Not so who has had only a little more: no core is idle for that."""
+    shared = Together(writers=0)  # nobody writes: whose turn it is, is asked here
+    for caller, had in (("flood", 20.0), ("friend", 2.0), ("visitor", 0.0)):
+        shared._shares.add([SimpleNamespace(caller=caller)], had, time.monotonic())
+
+    def asks(caller):
+        shared.ask(poet, "云", None, caller, form="五绝", seed=1)
+
+    asks("flood")
+    asks("visitor")
+    visitors = shared._next()
+    assert visitors.callers == {"visitor"} and shared._turn() is None
+    asks("friend")
+    friends = shared._next()
+    assert friends.callers == {"friend"} and shared._turn() is None
+    shared._in_hand.remove(visitors)
+    assert shared._turn() is None, "the friend's is still being written"
+    shared._in_hand.remove(friends)
+    assert shared._next().callers == {"flood"}
+
+
+def test_a_batch_has_so_many_of_one_caller(poet):
+    shared = Together(writers=0)
+    for seed in range(together.OF_ONE + 3):
+        shared.ask(poet, "云", None, "one", form="五绝", seed=seed)
+    shared.ask(poet, "云", None, "another", form="五绝", seed=1)
+    first, second = shared._next(), shared._next()
+    assert [len(first.calls), len(second.calls)] == [together.OF_ONE + 1, 3] and first.callers == {"one", "another"}

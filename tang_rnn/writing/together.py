@@ -35,6 +35,8 @@ Tell = Callable[[str], None]
 
 MEMORY = 10.0  # seconds after which what a caller has had counts e times less
 SLACK = 0.3  # seconds by which callers may have had more than another and yet be written for with him: some poems' time
+FLOOD = 5.0  # the same, by which his poems wait while another's is written: no second core is taken from that
+OF_ONE = 8  # poems of one caller in a batch: the fewer, the sooner it can be laid aside
 PATIENCE = 30.0  # times what a poem takes that it may wait: of calls that wait, short ones come before long ones
 MOST_WRITERS = 4  # threads: more than these wait for the interpreter that they share
 STEP, ROW = 0.002, 0.0002  # seconds that a character takes, about, and one more of each further row
@@ -150,6 +152,7 @@ class Together:
         self.rows, self.writers = rows, writers
         self._waiting: list[Call] = []
         self._laid_aside: list[Writing] = []  # batches that are begun and not in a writer's hand
+        self._in_hand: list[Writing] = []
         self._shares = Shares()
         self._changed = Condition()
         self._threads: list[Thread] = []
@@ -190,6 +193,7 @@ class Together:
                 again = self._broken(writing, error)
             with self._changed:
                 self._shares.add(calls, time.thread_time() - begin, time.monotonic())
+                self._in_hand.remove(writing)
                 self._laid_aside += again
                 self._changed.notify()
 
@@ -205,34 +209,45 @@ class Together:
         return []
 
     def _next(self) -> Writing:
-        """The batch that is written on now: of callers who have had the least, one that is begun, else a new one."""
+        """The batch that a writer goes on with now."""
         with self._changed:
-            while True:
-                self._waiting = [call for call in self._waiting if not call.poem.cancelled()]
-                if self._waiting or self._laid_aside:
-                    break
+            while (writing := self._turn()) is None:
                 self._changed.wait()
-            now = time.monotonic()
-            callers = {call.caller for call in self._waiting}.union(*(each.callers for each in self._laid_aside))
-            had = {caller: self._shares.of(caller, now) for caller in callers}
-            most = min(had.values()) + SLACK
-            begun = {place: min(map(had.get, each.callers)) for place, each in enumerate(self._laid_aside)}
-            place = min(begun, key=begun.get, default=None)
-            if place is not None and begun[place] <= most:
-                return self._laid_aside.pop(place)
-            self._shares.forget(now)
-            return Writing(self._batch([call for call in self._waiting if had[call.caller] <= most]))
+            self._in_hand.append(writing)
+            return writing
+
+    def _turn(self) -> Writing | None:
+        """Of callers who have had the least, a batch that is begun, else a new one; None where nobody is to be written
+        for."""
+        self._waiting = [call for call in self._waiting if not call.poem.cancelled()]
+        if not self._waiting and not self._laid_aside:
+            return None
+        now = time.monotonic()
+        callers = {call.caller for call in self._waiting}.union(*(each.callers for each in self._laid_aside))
+        had = {caller: self._shares.of(caller, now) for caller in callers}
+        written = [self._shares.of(caller, now) for each in self._in_hand for caller in each.callers]
+        if min(had.values()) > min(written, default=math.inf) + FLOOD:
+            return None
+        most = min(had.values()) + SLACK
+        begun = {place: min(map(had.get, each.callers)) for place, each in enumerate(self._laid_aside)}
+        place = min(begun, key=begun.get, default=None)
+        if place is not None and begun[place] <= most:
+            return self._laid_aside.pop(place)
+        self._shares.forget(now)
+        return Writing(self._batch([call for call in self._waiting if had[call.caller] <= most]))
 
     def _batch(self, waiting: list[Call]) -> list[Call]:
-        """Of these calls the first, and all of its kind that there is room for; of a caller one before any has two."""
-        waiting, turns, calls = sorted(waiting, key=lambda call: call.due), [], Counter()
-        for call in waiting:
+        """Of these calls the first, and all of its kind that there is room for; of a caller one before any has two, and
+        at most OF_ONE."""
+        first = min(waiting, key=lambda call: call.due)
+        alike = sorted((call for call in waiting if call.kind == first.kind), key=lambda call: call.due)
+        turns, calls = [], Counter()
+        for call in alike:
             turns.append(calls[call.caller])
             calls[call.caller] += 1
-        in_turn = [waiting[place] for place in sorted(range(len(waiting)), key=turns.__getitem__)]
-        first = in_turn[0]
+        in_turn = sorted(range(len(alike)), key=turns.__getitem__)
         room = 1 if first.fixed_ahead else max(1, self.rows // first.candidates)
-        taken = [call for call in in_turn if call.kind == first.kind][:room]
+        taken = [alike[place] for place in in_turn if turns[place] < OF_ONE][:room]
         self._waiting = [call for call in self._waiting if call not in taken]
         return taken
 
