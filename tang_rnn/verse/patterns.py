@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral
 
 from ..faults import Fault
@@ -161,6 +161,7 @@ def breaks(before: str, kind: str, index: int) -> bool:
     return (before.lower() == kind.lower()) == (index % 2 == 1)
 
 
+@lru_cache(4096)  # what else could stand in a place is judged poem by poem, which differ in one line
 def nearest(tones: str, kind: str, partner: str | None) -> tuple[float, str]:
     """The cost of a line read as ``kind``, about one a misfit, and the admissible tone string it is nearest to.
 
