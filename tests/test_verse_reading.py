@@ -179,3 +179,13 @@ def test_real_poems_are_read_in_every_layout(layout):
         assert poem.lines == row["lines"]
         if layout not in ("as it stands", "a line each"):
             assert (poem.title, poem.poet) == (row["title"], row["poet"])
+
+
+@pytest.mark.parametrize(
+    "text", ["月\n" * 2000, "a. " * 5000 + "月", "—" * 5000 + "月，", "[" * 50_000 + "月", "平" * 9000]
+)
+def test_a_text_that_is_no_poem_ends_in_words_or_in_lines(text):
+    try:
+        assert all(poem.lines for poem in read(text))
+    except Fault as fault:
+        assert fault.key in ("no_poem", "not_chinese")

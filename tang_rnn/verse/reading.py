@@ -19,7 +19,8 @@ _PREFIX = re.compile(
     rf"^(?P<head>(?:《[^》\n]+》)?[^，。！？；,?!;\n]{{1,30}}?(?:[:：]|(?<=》)\s*|\s+))"
     rf"(?=[“\"「『]?[{HAN}]{{3,}}[，。,.、/|])(?P<rest>.+)$"
 )
-_SIGNED = re.compile(r"\s*[—–―─-]{1,}\s*([^—–―─，。！？；,.?!;\n]{1,24}|[^—–―─，。！？；,.?!;\n]{0,9}《[^》]+》)$")
+_PLAIN = r"[^—–―─，。！？；,.?!;\n]"
+_SIGNED = re.compile(rf"(?<![—–―─\s-])\s*[—–―─-]+\s*({_PLAIN}{{1,24}}|{_PLAIN}{{0,9}}《[^》]+》)$")
 _LEAST = 4  # lines of a whole poem
 
 
@@ -65,7 +66,7 @@ def _without_commentary(rows: list[Row]) -> tuple[list[Aside], list[Row]]:
         if verse and is_commentary(row.text):
             comments += [] if commenting else [Aside(COMMENT, row.text[:20])]
             commenting = True
-        elif commenting and length and _is_heading(row, length) and not row.marked and _follows(rows[index:], length):
+        elif commenting and length and _is_heading(row, length) and not row.marked and _follows(rows, index, length):
             commenting = False
         if not commenting:
             kept.append(row)
@@ -77,48 +78,48 @@ def _blocks(rows: list[Row]) -> list[list[Row]]:
     """The rows of each poem: 其二, or a heading behind whole couplets, begins another."""
     length = _length(rows)
     blocks: list[list[Row]] = [[]]
+    lines = [0]  # of verse, of each block
     for index, row in enumerate(rows):
-        verse = [each for each in blocks[-1] if _is_verse(each, length)]
-        if verse and (row.series or _is_whole(verse) and _begins(rows[index:], length)):
+        if lines[-1] and (row.series or _are_whole(lines[-1]) and _begins(rows, index, length)):
             blocks.append([])
+            lines.append(0)
         blocks[-1].append(row)
+        lines[-1] += len(row.pieces) if _is_verse(row, length) else 0
     # A heading without verse behind it is no poem: an attribution, the end of the last one.
     merged: list[list[Row]] = []
-    for block in blocks:
-        if merged and not any(_is_verse(row, length) for row in block):
+    for block, count in zip(blocks, lines):
+        if merged and not count:
             merged[-1] += block
         else:
             merged.append(block)
     return merged
 
 
-def _begins(rows: list[Row], length: int) -> bool:
-    """Whether, whole couplets standing before them, another poem begins with these rows."""
-    row = rows[0]
+def _begins(rows: list[Row], index: int, length: int) -> bool:
+    """Whether, whole couplets standing before it, another poem begins with this row."""
+    row = rows[index]
     if _is_heading(row, length) and (row.blank_before or row.numbered):
         return True
-    if row.numbered and len(row.pieces) >= _LEAST and _is_whole([row]):
+    if row.numbered and _are_whole(len(row.pieces)):
         return True
     # A rule, a number of its own or a heading between the lines is the beginning of what is a whole poem again.
     parts = row.parted or row.ordinal or _is_heading(row, length) and not row.marked
-    return parts and _follows(rows, length)
+    return parts and _follows(rows, index, length)
 
 
-def _follows(rows: list[Row], length: int) -> bool:
-    """Whether a whole poem follows, behind three rows of heading at the most."""
-    start = next((i for i, row in enumerate(rows[:4]) if _is_verse(row, length)), None)
-    if start is None:
-        return False
-    verse: list[Row] = []
-    for row in rows[start:]:
-        if verse and (row.series or row.ordinal or row.parted or not _is_verse(row, length)):
+def _follows(rows: list[Row], index: int, length: int) -> bool:
+    """Whether a whole poem follows from this row on, behind three rows of heading at the most."""
+    lines = headings = 0
+    for number in range(index, len(rows)):
+        row = rows[number]
+        if _is_verse(row, length) and not (lines and (row.series or row.ordinal or row.parted)):
+            lines += len(row.pieces)
+        elif lines or (headings := headings + 1) > 3:
             break
-        verse.append(row)
-    return _is_whole(verse)
+    return _are_whole(lines)
 
 
-def _is_whole(verse: list[Row]) -> bool:
-    lines = sum(len(row.pieces) for row in verse)
+def _are_whole(lines: int) -> bool:
     return lines >= _LEAST and lines % 2 == 0
 
 
@@ -143,7 +144,11 @@ def _is_prefaced(rows: list[Row], length: int) -> bool:
         start -= 1
     above = [row for row in verse[:start] if row.marked]
     prose = all(row.text[-1] in "。.！!？?：:" for row in above)
-    return _is_whole(verse[start:]) and prose and all(len(piece) != length for row in above for piece in row.pieces)
+    return (
+        _are_whole(sum(len(row.pieces) for row in verse[start:]))
+        and prose
+        and all(len(piece) != length for row in above for piece in row.pieces)
+    )
 
 
 def _is_verse(row: Row, length: int) -> bool:
@@ -175,8 +180,9 @@ def _poem(rows: list[Row], everything: bool = False) -> Pasted:
         verse = [i for i in verse if i < len(rows) - 1] or verse
     verse = _without_title_rows(rows, verse, length, marked)
     verse = _with_other_lengths(rows, verse)
+    chosen = set(verse)
     for index, row in enumerate(rows):
-        if index in verse:
+        if index in chosen:
             poem.aside += row.aside
             poem.lines += _verse_of(row, index == verse[0], index == verse[-1], poem)
         elif verse and index < verse[0]:

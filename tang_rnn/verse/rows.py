@@ -47,8 +47,7 @@ _PARTED = re.compile(r"\s*[-=*_~—─·•☆★]{3,}\s*|\s*(?:[-=*_~—─·�
 _PAGE = re.compile(
     rf"[-—–·\s]*(?:第\s*[{NUMERAL}\d]+\s*[页頁].*|\d+\s*[/／]\s*\d+|[Pp](?:age|\.)\s*\d+.*|\d+)[-—–·\s]*"
 )
-_TONES = "平仄中入通韵韻叶○●◎⊙△▲"
-_SCANSION = re.compile(rf"[{_TONES}（）()/|\s{ENDS}]*[平仄○●][{_TONES}（）()/|\s{ENDS}]{{3,}}")
+_SCANNED = frozenset(f"平仄中入通韵韻叶○●◎⊙△▲（）()/| \t\u3000{ENDS}")
 _SENT = re.compile(rf"[^{ENDS}]{{0,20}}\s\d{{1,2}}:\d{{2}}(?::\d{{2}})?")  # 张三 10:32
 _TAGS = re.compile(rf"https?://[^\s{HAN}，。）】]+|www\.[^\s{HAN}，。）】]+|#[^#\s]+#|(?<!\S)[#@][^\s#@]+")
 _PAIRS = ["（）", "()", "【】", "[]", "〔〕", "〖〗", "［］", "{}", "<>"]
@@ -59,7 +58,7 @@ _INVISIBLE = re.compile(
 _MARKED_VOWELS = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ"
 # Syllables with tone marks between the characters; words behind them; figures and daggers of footnotes.
 _PINYIN = re.compile(rf"\s*[A-Za-zü]*[{_MARKED_VOWELS}][A-Za-zü{_MARKED_VOWELS}]*\s*")
-_TRANSLATION = re.compile(rf"(?:(?<=[{ENDS}”])|(?<=[{HAN}])\s+[–—|/:-]*)\s*[A-Za-z][^{HAN}]*$")
+_TRANSLATION = re.compile(rf"(?<=[{HAN}])(?:([{ENDS}”])|\s+[–—|/:-]*)\s*[A-Za-z][^{HAN}]*$")
 _REFERENCE = re.compile(rf"(?<=[{HAN}])(?:\d{{1,2}}|[*†‡※^]+)(?=[{ENDS}]|$)|(?<=[{ENDS}])\s*\d{{1,3}}$")
 # Radicals, compatibility ideographs, full-width digits and letters.
 _OTHER_GLYPH = re.compile("[\u2e80-\u2fdf\uf900-\ufaff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0002f800-\U0002fa1f]")
@@ -137,7 +136,7 @@ def _from_json(text: str) -> str:
         return text
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     poems = []
     for poem in found if isinstance(found, list) else [found]:
@@ -190,7 +189,7 @@ def _row(line: str, first: bool) -> Row:
         aside.append(Aside(NOTE, tag))
         line = line.replace(tag, " ", 1)
     line = line.strip()
-    if _SCANSION.fullmatch(line) or _SENT.fullmatch(line):
+    if _is_scansion(line) or _SENT.fullmatch(line):
         return Row("", [], [*aside, Aside(NOTE, line)])
     if series := _SERIES.match(line):
         aside.append(Aside(NUMBER, series[0].strip(" 、.．:：")))
@@ -219,22 +218,29 @@ def _without_brackets(line: str, aside: list[Aside]) -> str:
     bare = _BRACKETS.sub("", line).strip()
     if not IS_HAN.search(bare):
         return line
-    for match in _BRACKETS.finditer(line):
+
+    def noted(match: re.Match) -> str:
         inner = match[0][1:-1].strip()
         if len(inner) == 1 and IS_HAN.match(inner) and match[0][0] in "[［〔":
-            continue  # a character that an editor supplied
+            return match[0]  # a character that an editor supplied
         if inner:
             aside.append(Aside(NOTE, inner))
-        line = line.replace(match[0], "", 1)
-    return line.strip()
+        return ""
+
+    return _BRACKETS.sub(noted, line).strip()
+
+
+def _is_scansion(line: str) -> bool:
+    """Whether it is the tones of a line: 仄仄平平仄, ●●○○●."""
+    return _SCANNED.issuperset(line) and sum(char in "平仄○●" for char in line) >= 4
 
 
 def _without(foreign: re.Pattern, line: str, aside: list[Aside]) -> str:
     """The line without what is foreign to it, if any of it is Chinese."""
-    found = [part[0].strip(" –—-|/:") for part in foreign.finditer(line)] if IS_HAN.search(line) else []
+    found = [part[0].strip(f" –—-|/:{ENDS}") for part in foreign.finditer(line)] if IS_HAN.search(line) else []
     if found:
         aside.append(Aside(NOTE, " ".join(found)))
-        line = foreign.sub("", line)
+        line = foreign.sub(lambda part: part[1] if part.lastindex else "", line)
     return line
 
 
