@@ -11,7 +11,7 @@ demo: .venv/demo
 	$(BIN)/tang-rnn demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev node_modules/.package-lock.json
 	$(BIN)/ruff check .

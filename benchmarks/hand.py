@@ -126,7 +126,7 @@ def likelihood(poet: TangPoet, count: int, seed: int, candidates: int | None) ->
                 poet.recurrence, constraint, prompt, request.seed, Sampling(), rows=size[0], branches=size[1]
             )
             (row,) = search.finish()
-            found[name].append(_nats(poet, poet.poem(request, *row), line, place))
+            found[name].append(_nats(poet, poet.poem(request, row), line, place))
     return {name: [round(statistics.mean(side), 3) for side in zip(*values)] for name, values in found.items()}
 
 

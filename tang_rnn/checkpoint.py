@@ -19,6 +19,7 @@ from safetensors import safe_open
 
 from .characters import Characters, check_fingerprint
 from .faults import Fault, first_line
+from .grading import GRADER, Grader
 from .recurrence import Recurrence
 from .sizes import Sizes
 from .tokenizer_file import FILE, SETTINGS, tokenizer_of
@@ -42,6 +43,7 @@ LARGEST_FILES = {
     TEMPLATE: 2**18,
     WEIGHTS: 2**30,
     OWN_LINES: 2**26,
+    GRADER: 2**20,
 }
 LARGEST_HEADER = 2**18  # bytes before the weights that name them: a hundred layers have 50 kB
 TOKENIZER = "tokenizer"  # in the weights' metadata: the fingerprint of the one they were trained with
@@ -95,6 +97,27 @@ def own_lines(folder: Path) -> LineIndex | None:
         with _tensors(path):
             pass
         return LineIndex(path)
+
+
+def grader(folder: Path) -> Grader | None:
+    """What a folder's model has learned of readers' grades, if it has.
+
+    Raises:
+        Fault: the file is damaged, or of another model.
+    """
+    path = folder / GRADER
+    if not path.is_file():
+        return None
+    width = Sizes.of(read_config(folder)).hidden_size
+    with _foreign(), _tensors(path) as file:
+        names = set(file.keys())
+        tensors = [file.get_tensor(name).float() if name in names else torch.empty(0) for name in ("weight", "bias")]
+    for name, tensor, shape in zip(("weight", "bias"), tensors, ((width,), ())):
+        if tensor.shape != shape:
+            raise Fault("other_shape", file=CONFIG, weight=name, wanted=str(shape), found=str(tuple(tensor.shape)))
+        if not bool((tensor.abs() <= LARGEST_WEIGHT).all()):
+            raise Fault("damaged_weights", weight=name)
+    return Grader(*tensors)
 
 
 def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:
@@ -220,4 +243,4 @@ def bare_name(place: str) -> str:
     return (path.parent.name if path.name == "final" else path.name) if path.exists() else place
 
 
-__all__ = ["bare_name", "check_origin", "load", "load_model", "own_lines", "read_config", "read_weights"]
+__all__ = ["bare_name", "check_origin", "grader", "load", "load_model", "own_lines", "read_config", "read_weights"]

@@ -138,11 +138,11 @@ class Hand:
             request = self.reader.request(request.beginning + mark, values, seed)
         sampling = Sampling.of(values)
         (prompt,), constraint = self.prompts([request]), self.constraint([request])
-        rows = write_lines(self.recurrence, constraint, prompt, seed, sampling)
+        rows = write_lines(self.recurrence, constraint, prompt, seed, sampling, grader=self.grader)
         plan = self.plan(request)
         lines = [split_lines(plan.text(request.beginning, tokens))[-1] for tokens, *_ in rows]
-        scores = self.rank_begun([request], [0] * len(rows), *map(list, zip(*rows)))
-        log_probs = dict(zip(reversed(lines), [log_prob for _, log_prob, _ in reversed(rows)]))
+        scores = self.rank_begun([request], [0] * len(rows), rows)
+        log_probs = dict(zip(reversed(lines), [row.log_prob for row in reversed(rows)]))
         return [Line(line, log_probs[line]) for line in choose(lines, scores, count)]
 
     @takes(*ANSWERING)

@@ -20,14 +20,16 @@ from tokenizers import Tokenizer
 
 from . import cells
 from .characters import Characters, check_fingerprint, check_vocabulary
-from .checkpoint import LARGEST_FILES, check_origin, load, load_model, own_lines
+from .checkpoint import LARGEST_FILES, check_origin, grader, load, load_model, own_lines
 from .faults import Fault, PoetError, RuleConflict, first_line, text_of
+from .grading import Grader
 from .hand import Hand
 from .recurrence import Recurrence
 from .rules import Constraint, Plan, Rules, Vocabulary, placed
 from .verse import classify, get_book, split_lines
 from .verse.quotations import LineIndex
 from .writing.batch import Batch
+from .writing.drawing import Written
 from .writing.poem import Poem
 from .writing.ranking import rank
 from .writing.reading import Reader, Request
@@ -60,9 +62,11 @@ class TangPoet(Hand):
         vocabulary: what its tokens are to the rules.
         reader: puts what is asked into their terms.
         own_lines: the lines of the poems that it was taught, if these were somebody's own.
+        grader: what it has learned of readers' grades, if it has.
     """
 
     own_lines: LineIndex | None = None
+    grader: Grader | None = None
     _loading = Lock()
 
     def __init__(self, model: TangRNNForCausalLM | Recurrence, tokenizer: TangTokenizer | Characters):
@@ -97,7 +101,7 @@ class TangPoet(Hand):
         try:
             poet = cls(*load(path, **kwargs))
             check_origin(path, poet.reader.tokenizer)
-            poet.own_lines = own_lines(path)
+            poet.own_lines, poet.grader = own_lines(path), grader(path)
         except Fault as fault:
             raise PoetError("cannot_load", folder=str(name), why=fault) from fault
         return poet
@@ -175,7 +179,7 @@ class TangPoet(Hand):
 
         Of several poems the first has the seed and each one after it the next number, opening by opening: no two draw
         the same, be they asked for by `count` or by a list, and each is written again alone by its own ``seed``. Where
-        `candidates` is not given, it is 16 under tonal rules, else 1.
+        `candidates` is not given, it is 32 under tonal rules, else 1.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.
@@ -280,13 +284,21 @@ class TangPoet(Hand):
         seeds = [request.seed for request in requests]
         constraint, prompts = self.constraint(requests), self.prompts(requests)
         return Search(
-            self.recurrence, constraint, prompts, seeds, sampling, candidates, partial(self.rank_begun, requests)
+            self.recurrence,
+            constraint,
+            prompts,
+            seeds,
+            sampling,
+            candidates,
+            partial(self.rank_begun, requests),
+            self.grader,
         )
 
-    def rank_begun(self, requests: Sequence[Request], numbers: Sequence[int], *rows: Sequence) -> Sequence[float]:
-        """How good poems are that are being written: of each the number of its request, then what :meth:`poem` takes of
-        it, its tokens, log probability and strain."""
-        begun = [self.poem(requests[number], *row) for number, *row in zip(numbers, *rows)]
+    def rank_begun(
+        self, requests: Sequence[Request], numbers: Sequence[int], rows: Sequence[Written]
+    ) -> Sequence[float]:
+        """How good poems are that are being written: of each the number of its request, and what is written."""
+        begun = [self.poem(requests[number], row) for number, row in zip(numbers, rows)]
         num_lines = [self.plan(request).num_lines for request in requests]
         return rank(begun, [num_lines[number] for number in numbers], requests[0].book)
 
@@ -301,18 +313,19 @@ class TangPoet(Hand):
         vocabulary = self.reader.vocabulary_by(request.book)
         return Plan.of(placed(request.rules, vocabulary), vocabulary)
 
-    def poem(self, request: Request, written: Sequence[int], log_prob: float, strain: float = 0.0) -> Poem:
-        """The poem that a search has written: its tokens behind the request's beginning, without the end."""
-        text = self.plan(request).text(request.beginning, written)
+    def poem(self, request: Request, written: Written) -> Poem:
+        """The poem that a search has written behind the request's beginning."""
+        text = self.plan(request).text(request.beginning, written.tokens)
         return Poem(
             text=text,
             opening=request.opening,
             form=request.rules.form or classify(split_lines(text)).name,
             cell=self.cell,
             seed=request.seed,
-            log_prob=log_prob,
-            strain=strain,
-            characters=sum(token != self.vocabulary.unknown for token in written) + 1,
+            log_prob=written.log_prob,
+            strain=written.strain,
+            grade=written.grade,
+            characters=sum(token != self.vocabulary.unknown for token in written.tokens) + 1,
             poet=request.poet,
             title=request.title,
             rhyme_book=request.book.name,
@@ -322,7 +335,7 @@ class TangPoet(Hand):
 
     def _scored(self, request: Request, written: Sequence[int]) -> Poem:
         """The same where the search does not say how likely the poem is."""
-        poem = self.poem(request, written, 0.0)
+        poem = self.poem(request, Written(written, 0.0, 0.0, 0.0))
         log_prob, characters = self.score(poem.text, request.context, skip=len(request.beginning))
         return replace(poem, log_prob=log_prob, characters=characters)
 
@@ -366,7 +379,7 @@ class PoemStream:
         for slot, token in enumerate(search, len(beginning)):
             if int(token) != end:
                 yield plan.character(slot, int(token))
-        self.poem = self._poet.poem(self._request, *search.found(0)[0])
+        self.poem = self._poet.poem(self._request, search.found(0)[0])
 
 
 def _opening_of(text: object) -> str:

@@ -124,7 +124,7 @@ def test_what_is_fixed_is_led_up_to(poet):
             (prompt,), constraint = poet.prompts([request]), poet.constraint([request])
             (row,) = Particles(poet.recurrence, constraint, prompt, seed, Sampling(), 1, *rows).finish()
             (found,) = (
-                c for c in inspect(poet, poet.poem(request, *row).text, request.context).characters if c.text == "琵"
+                c for c in inspect(poet, poet.poem(request, row).text, request.context).characters if c.text == "琵"
             )
             total += math.log(found.probability)
         return total

@@ -188,15 +188,15 @@ def test_a_line_is_read_apart_from_its_poem_as_if_nothing_stood_before(poet):
     options = {"form": "五绝", "regulated": True}
     requests = [poet.asked(text, options)[0] for text in ("白日依山", "春眠不觉晓，处")]
     drawing = Drawing(poet.recurrence, poet.constraint(requests), Sampling())
-    _, state, progress = drawing.read(poet.prompts(requests))
-    found = poet.recurrence.logits(state[drawing.depth :])
+    ids, state, progress = drawing.read(poet.prompts(requests))
+    found = poet.recurrence.logits(drawing._apart(ids))
     for line, row in zip(("白日依山", "处"), found):
         alone = poet.recurrence.begin(1)
         for token in poet.tokenizer([""], [line]).input_ids[0]:
             alone = poet.recurrence.step(poet.recurrence.embedding.new_tensor([token]).long(), alone)
         assert row.sub(poet.recurrence.logits(alone)[0]).abs().max() < 1e-3
-    token, log_prob, strain = drawing.draw(state, progress, found.new_tensor([0.5, 0.5]))
-    assert strain[1] >= 0 and log_prob.shape == token.shape == strain.shape == (2,)
+    token, worth = drawing.draw(state, progress, found.new_tensor([0.5, 0.5]), ids)
+    assert worth[1, 1] >= 0 and token.shape == (2,) and worth.shape == (2, 3)
 
 
 def test_words_are_not_taken_for_the_rhyme_alone(poet, monkeypatch):
@@ -222,7 +222,7 @@ def test_a_search_by_lines_gives_a_seed_its_poem_whatever_stands_beside_it(poet)
     """Poems of other lengths and openings end their lines at other steps."""
     options = dict(form="七绝", regulated=True, candidates=8)
     together = poet.write(["春", "秋风起", "", "白日依山"], seed=3, **options)
-    alone = [poet.write(opening, seed=3, **options) for opening in ("春", "秋风起", "", "白日依山")]
+    alone = [poet.write(poem.opening, seed=poem.seed, **options) for poem in together]
     assert [poem.text for poem in together] == [poem.text for poem in alone]
     for poem in together:
         assert poem.prosody.ok

@@ -411,7 +411,7 @@ def test_a_stage_before_is_trained_once_and_gone_on_from(corpus_folder, tmp_path
     assert curve[3][1] == pytest.approx(curve[1][1], abs=1e-3), "but for the rounding of what is stored"
 
     stages = []
-    monkeypatch.setattr(training.train, "fit", lambda config, tokenizer, rows, *rest: stages.append((config, rows)))
+    monkeypatch.setattr(training.train, "fit", lambda config, tokenizer, rows, *_, **__: stages.append((config, rows)))
     train(config, resume=True)
     assert [Path(stage["output_dir"]).name for stage, _ in stages] == ["run"], "the stage before is done"
     (before / "final" / "training_log.json").unlink()

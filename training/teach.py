@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections import Counter
@@ -33,6 +34,7 @@ from transformers.utils import logging
 from tang_rnn import TangPoet, TangRNNForCausalLM
 from tang_rnn.checkpoint import bare_name
 from tang_rnn.files import written_whole
+from tang_rnn.grading import GRADER
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import FORMS
 from tang_rnn.verse.quotations import OWN_LINES, LineIndex
@@ -198,6 +200,8 @@ def prepare(own: OwnPoems, names: list[str], cell: str, output: Path, seed: int)
     model = model_like(poet.model.config, tokenizer)
     begin_with(model, tokenizer, cell)
     export(model, tokenizer, output / "initial")
+    if poet.grader:
+        poet.grader.write(output / "initial")  # its states are the cell's, and stay near
     model = TangPoet.from_pretrained(output / "initial").model
     lengths = [len(row["text"]) + 2 for row in learn]
     passes = int(min(max(PASSES[0], CHARACTERS // sum(lengths)), PASSES[1]))
@@ -308,6 +312,8 @@ def learn(lesson: Lesson, output: Path, options: argparse.Namespace) -> None:
         after = trainer.measure(model)
         lines = (line for rows in corpus.values() for lines in rows["lines"] for line in lines)
         LineIndex.write(lines, output / "final" / OWN_LINES)
+        if (output / "initial" / GRADER).exists():
+            shutil.copy(output / "initial" / GRADER, output / "final")
         return {
             "taught": lesson.facts | {"rehearsed": len(tang), "after": {"own": after["own"], "tang": after["tang"]}}
         }

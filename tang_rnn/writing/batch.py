@@ -79,12 +79,21 @@ class Batch:
             this = replace(request, rules=rules)
             (prompt,), constraint = poet.prompts([this]), poet.constraint([this])
             rows = ROWS // len(ways) if len(ways) > 1 else ROWS
-            search = Particles(poet.recurrence, constraint, prompt, request.seed, self.sampling, self.candidates, rows)
+            search = Particles(
+                poet.recurrence,
+                constraint,
+                prompt,
+                request.seed,
+                self.sampling,
+                self.candidates,
+                rows,
+                grader=poet.grader,
+            )
             for _ in search:
                 yield {}
                 if number in self._dropped:
                     return
-            poems += [replace(poet.poem(this, *row), rules=request.rules) for row in search.found]
+            poems += [replace(poet.poem(this, row), rules=request.rules) for row in search.found]
         yield {number: poet.best(poems)}
 
     def _write_plain(self) -> Iterator[dict[int, Poem]]:
@@ -96,7 +105,7 @@ class Batch:
                 lines(tokens)
             ended = {self._plain[place]: place for place in search.ended}
             yield {
-                number: poet.best([poet.poem(requests[place], *row) for row in search.found(place)])
+                number: poet.best([poet.poem(requests[place], row) for row in search.found(place)])
                 for number, place in ended.items()
                 if number not in self._dropped
             }

@@ -11,10 +11,12 @@ Shapes in the comments: B rows, T time steps, V vocab_size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
-from ..recurrence import Recurrence, State, select
+from ..grading import Grader
+from ..recurrence import Recurrence, State
 from ..rules import Constraint, Progress
 from ..rules.plan import Slot
 from ..rules.vocabulary import NO_RHYME
@@ -33,101 +35,99 @@ def pad(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> di
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
 
+class Written(NamedTuple):
+    """What has been written of a poem.
+
+    Attributes:
+        tokens: without the end.
+        log_prob: the logarithm of their probability under the network, the end's too if it has come; rules not.
+        strain: the nats by which a token is less likely than e^-STRAINED, and by which one that ends a line is less
+            likely than e^-FORCED to the line apart.
+        grade: the sum of the grades of its lines; see :class:`tang_rnn.grading.Grader`.
+    """
+
+    tokens: list[int]
+    log_prob: float
+    strain: float
+    grade: float
+
+
+WORTH = len(Written._fields) - 1  # numbers that are summed up beside the tokens
+
+
 class Drawing:
     """The network, the rules and the way to draw, and what is done with them at each step.
-
-    A state has the layers of the poem and, where a rule is laid on the ends of lines, then those of the line apart.
 
     Args:
         recurrence: the network.
         constraint: with a rule for each prompt.
+        grader: of lines, if there is one; else none is better than another.
     """
 
-    def __init__(self, recurrence: Recurrence, constraint: Constraint, sampling: Sampling):
-        self.recurrence, self.constraint, self.sampling = recurrence, constraint, sampling
-        self.depth = len(recurrence.layers)
-        self.apart = bool(constraint.table[:, Slot.RHYME].ne(NO_RHYME).any())
-        self.beginning: State = recurrence.step(self._ids([recurrence.config.bos_token_id]), recurrence.begin(1))
-
-    def _ids(self, ids: Sequence[int]) -> torch.Tensor:
-        return torch.tensor(ids, device=self.recurrence.device)
+    def __init__(
+        self, recurrence: Recurrence, constraint: Constraint, sampling: Sampling, grader: Grader | None = None
+    ):
+        self.recurrence, self.constraint, self.sampling, self.grader = recurrence, constraint, sampling, grader
 
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, State, Progress]:
         """Rows that begin so: their ids, (B, T), their state, and their progress."""
         inputs = pad(prompts, self.recurrence.config.pad_token_id, self.recurrence.device)
         state = self.recurrence.read_all(**inputs)
-        if self.apart:
-            lines = [self._read_line(prompt) for prompt in prompts]
-            state = state + [tuple(map(torch.cat, zip(*layers))) for layers in zip(*lines)]
         return inputs["input_ids"], state, self.constraint.read(inputs["input_ids"])
 
-    def _read_line(self, prompt: Sequence[int]) -> State:
-        """The state, of one row, behind what the prompt has of a line."""
-        vocabulary, first = self.constraint.vocabulary, len(prompt)
-        before = (vocabulary.comma, vocabulary.stop, self.recurrence.config.bos_token_id)
-        while first and prompt[first - 1] not in before and not vocabulary.context[prompt[first - 1]]:
-            first -= 1
-        state = self.beginning
-        for token in prompt[first:]:
-            state = self.recurrence.step(self._ids([token]), state)
-        return state
-
-    def step(self, tokens: torch.Tensor, state: State) -> State:
-        """The state once each row has read its next token, (B,)."""
-        if not self.apart:
-            return self.recurrence.step(tokens, state)
-        # Both readings in one product, which costs little more than either alone.
-        both = [tuple(map(torch.cat, zip(*layers))) for layers in zip(state[: self.depth], state[self.depth :])]
-        halves = [[part.chunk(2) for part in layer] for layer in self.recurrence.step(tokens.repeat(2), both)]
-        poem, line = ([tuple(part[half] for part in layer) for layer in halves] for half in (0, 1))
-        vocabulary = self.constraint.vocabulary
-        mark = (tokens.eq(vocabulary.comma) | tokens.eq(vocabulary.stop))[:, None]
-        if bool(mark.any()):
-            line = [tuple(torch.where(mark, *parts) for parts in zip(*layer)) for layer in zip(self.beginning, line)]
-        return poem + line
-
     def draw(
-        self, state: State, progress: Progress, uniform: torch.Tensor, ids: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The next token of each row, drawn under the rules, the logarithm of its probability under the network alone,
-        and its strain.
+        self, state: State, progress: Progress, uniform: torch.Tensor, ids: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The next token of each row, drawn under the rules, and what is to be said of it.
 
         Args:
             uniform: (B,) random numbers in [0, 1).
-            ids: (B, T) tokens so far, which the repetition penalty makes less likely; without them none is.
+            ids: (B, T) tokens so far.
 
         Returns:
-            (B,) each. An unknown token counts nothing: nobody wrote a character that the model does not know. Strain
-            is the nats by which a token is less likely than e^-STRAINED, and by which one that ends a line is less
-            likely than e^-FORCED to the line apart.
+            The tokens, (B,), and their worth, (B, 3), as :class:`Written` has it. An unknown token counts nothing:
+            nobody wrote a character that the model does not know.
         """
-        vocabulary, logits = self.constraint.vocabulary, self.recurrence.logits(state[: self.depth]).float()
-        scores = logits if ids is None else self.sampling.penalized(ids, logits)
-        apart = self._line_ends(state, progress)
+        vocabulary, logits = self.constraint.vocabulary, self.recurrence.logits(state).float()
+        scores, apart = self.sampling.penalized(ids, logits), self._line_ends(ids, progress)
         token = self.sampling.draw(
             self.constraint.apply(progress, scores if apart is None else scores + apart), uniform
         )
-        log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+        log_prob = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(1)
         strain = (-log_prob - STRAINED).clamp(min=0)
         if apart is not None:
             strain = strain + (-apart.gather(1, token[:, None])[:, 0] - FORCED).clamp(min=0)
         if vocabulary.unknown is not None:
             unknown = token.eq(vocabulary.unknown)
             log_prob, strain = log_prob.masked_fill(unknown, 0), strain.masked_fill(unknown, 0)
-        return token, log_prob, strain
+        grade = torch.zeros_like(log_prob)
+        if self.grader is not None:
+            over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
+            if bool(over.any()):
+                grade = torch.where(over, self.grader(state[-1][0]), grade)
+        return token, torch.stack([log_prob, strain, grade], 1)
 
-    def _line_ends(self, state: State, progress: Progress) -> torch.Tensor | None:
+    def _line_ends(self, ids: torch.Tensor, progress: Progress) -> torch.Tensor | None:
         """What each row's line apart expects where it ends by a rule: logarithms, (B, V), 0 for rows that are not
         there; None where none is."""
         due = progress.slot[:, Slot.RHYME].ne(NO_RHYME)
-        if not self.apart or not bool(due.any()):
+        if not bool(due.any()):
             return None
-        lines = state[self.depth :]
-        if bool(due.all()):
-            return self.recurrence.logits(lines).float().log_softmax(1)
         rows = due.nonzero()[:, 0]
-        found = self.recurrence.logits(select(lines, rows)).float().log_softmax(1)
-        return found.new_zeros(len(due), found.shape[1]).index_copy(0, rows, found)
+        found = self.recurrence.logits(self._apart(ids[rows])).float().log_softmax(1)
+        return found.new_zeros(len(ids), found.shape[1]).index_copy(0, rows, found)
+
+    def _apart(self, ids: torch.Tensor) -> State:
+        """The state behind the line that each row is in, (B, T), as if nothing stood before it."""
+        vocabulary, begin = self.constraint.vocabulary, self.recurrence.config.bos_token_id
+        before = ids.eq(vocabulary.comma) | ids.eq(vocabulary.stop) | ids.eq(begin)
+        of_line = before.flip(1).cumsum(1).flip(1).eq(0)  # (B, T): behind the last of these
+        width = int(of_line.sum(1).max())
+        line = torch.cat([ids.new_full((len(ids), 1), begin), ids[:, ids.shape[1] - width :]], 1)
+        first = of_line.sum(1, keepdim=True)
+        place = torch.arange(width, -1, -1, device=ids.device)  # from the right, of the batch's longest line
+        line = torch.where(place.eq(first), begin, line)
+        return self.recurrence.read_all(line, place.le(first))
 
 
-__all__ = ["Drawing", "FORCED", "STRAINED", "pad"]
+__all__ = ["Drawing", "FORCED", "STRAINED", "WORTH", "Written", "pad"]

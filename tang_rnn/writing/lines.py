@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
+from ..grading import Grader
 from ..recurrence import Recurrence, select
 from ..rules import Constraint
-from .drawing import Drawing
+from .drawing import WORTH, Drawing, Written
 from .sampling import Sampling
 
 ROWS = 64  # lines that are written, of which some are offered
@@ -45,30 +46,31 @@ def write_lines(
     seed: int,
     sampling: Sampling,
     rows: int = ROWS,
-) -> list[tuple[list[int], float, float]]:
-    """One line more, so many ways: the tokens up to its mark, the logarithm of their probability without rules, and
-    their strain (see :class:`.drawing.Drawing`)."""
+    grader: Grader | None = None,
+) -> list[Written]:
+    """One line more, so many ways, up to its mark."""
     vocabulary, generator = constraint.vocabulary, torch.Generator().manual_seed(seed * 64)
-    drawing = Drawing(recurrence, constraint, sampling)
-    _, state, progress = drawing.read([prompt])
+    drawing = Drawing(recurrence, constraint, sampling, grader)
+    ids, state, progress = drawing.read([prompt])
     first = torch.zeros(rows, dtype=torch.long, device=recurrence.device)
-    state, progress = select(state, first), progress.select(first)
+    state, progress, ids = select(state, first), progress.select(first), ids[first]
     written, done = first[:, None][:, :0], []
-    log_probs, strains = torch.zeros(2, rows, device=recurrence.device)
+    worth = torch.zeros(rows, WORTH, device=recurrence.device)
     for step in range(constraint.num_slots):
         uniform = torch.rand(len(written), generator=generator)
         if step == 0:
             uniform = (torch.arange(rows) + uniform) / rows  # the first characters spread over all that may come
-        token, log_prob, strain = drawing.draw(state, progress, uniform.to(recurrence.device))
-        log_probs, strains = log_probs + log_prob, strains + strain
+        token, gained = drawing.draw(state, progress, uniform.to(recurrence.device), ids)
+        worth = worth + gained
         written = torch.cat([written, token[:, None]], 1)
         over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
-        done += zip(written[over].tolist(), log_probs[over].tolist(), strains[over].tolist())
+        done += [Written(tokens, *sums) for tokens, sums in zip(written[over].tolist(), worth[over].tolist())]
         left = (~over).nonzero()[:, 0]
         if not len(left):
             break
-        written, log_probs, strains, token = written[left], log_probs[left], strains[left], token[left]
-        state = drawing.step(token, select(state, left))
+        written, worth, token = written[left], worth[left], token[left]
+        ids = torch.cat([ids[left], token[:, None]], 1)
+        state = recurrence.step(token, select(state, left))
         progress = constraint.advance(progress.select(left), token)
     return done
 

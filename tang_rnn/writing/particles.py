@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import torch
 
+from ..grading import Grader
 from ..recurrence import Recurrence, State, select
 from ..rules import Constraint, Plan, Progress
-from .drawing import Drawing
+from .drawing import WORTH, Drawing, Written
 from .sampling import Sampling
 
 ROWS = 32  # of a poem
@@ -61,16 +62,15 @@ class _Rows:
 
     Attributes:
         ids: (B, T) tokens read and written.
-        log_prob, weight: (B,) natural logarithms: of what was written, and of what was fixed since the last draw.
-        strain: (B,) see :class:`.drawing.Drawing`.
+        worth: (B, 3) of what was written; see :class:`.drawing.Written`.
+        weight: (B,) natural logarithm of the probability of what was fixed since the last draw.
     """
 
     ids: torch.Tensor
     state: State
     progress: Progress
-    log_prob: torch.Tensor
+    worth: torch.Tensor
     weight: torch.Tensor
-    strain: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,7 +78,7 @@ class _Rows:
     def select(self, rows: torch.Tensor) -> _Rows:
         """These rows, (B',) indices."""
         state, progress = select(self.state, rows), self.progress.select(rows)
-        return _Rows(self.ids[rows], state, progress, self.log_prob[rows], self.weight[rows], self.strain[rows])
+        return _Rows(self.ids[rows], state, progress, self.worth[rows], self.weight[rows])
 
 
 def gather(weight: torch.Tensor, count: int, uniform: torch.Tensor) -> torch.Tensor:
@@ -98,6 +98,7 @@ class Particles:
         seed: of its random numbers.
         candidates: rows from the last fixed place on.
         rows, run_up, branches: see the constants of this module.
+        grader: of lines, if there is one.
     """
 
     def __init__(
@@ -111,17 +112,18 @@ class Particles:
         rows: int = ROWS,
         run_up: int = RUN_UP,
         branches: int = BRANCHES,
+        grader: Grader | None = None,
     ):
-        self.drawing, self.constraint, self.prompt = Drawing(recurrence, constraint, sampling), constraint, prompt
+        self.drawing = Drawing(recurrence, constraint, sampling, grader)
+        self.constraint, self.prompt = constraint, prompt
         self.candidates, self.rows, self.run_up, self.branches = candidates, max(rows, candidates), run_up, branches
         self.generator = torch.Generator().manual_seed(seed * 64)
 
     def _uniform(self, count: int) -> torch.Tensor:
         return torch.rand(count, generator=self.generator).to(self.drawing.recurrence.device)
 
-    def finish(self) -> list[tuple[list[int], float, float]]:
-        """Writes to the end; `candidates` rows: the tokens without the end, the logarithm of their probability and the
-        end's under the network, rules not, and their strain, as :class:`.search.Search` gives them."""
+    def finish(self) -> list[Written]:
+        """Writes to the end; `candidates` rows."""
         for _ in self:
             pass
         return self.found
@@ -131,7 +133,7 @@ class Particles:
         drawing, constraint, end = self.drawing, self.constraint, self.constraint.vocabulary.end
         ids, state, progress = drawing.read([self.prompt])
         none = torch.zeros(1, device=ids.device)
-        rows = _Rows(ids, state, progress, none, none, none)
+        rows = _Rows(ids, state, progress, none.new_zeros(1, WORTH), none)
         (plan,), first = constraint.plans, int(rows.progress.position)
         march = March(plan, first, self.run_up)
         rows = rows.select(none.long().repeat(self.rows if march.gathering else self.candidates))
@@ -142,11 +144,10 @@ class Particles:
                 copies = torch.arange(self.branches, device=uniform.device)
                 uniform = ((uniform[:, None] + copies) / self.branches).flatten()  # copies of a row draw apart
                 rows = rows.select(torch.arange(len(rows), device=uniform.device).repeat_interleave(self.branches))
-            token, log_p, strain = drawing.draw(rows.state, rows.progress, uniform, rows.ids)
-            rows.strain = rows.strain + strain
-            rows.log_prob, rows.ids = rows.log_prob + log_p, torch.cat([rows.ids, token[:, None]], 1)
+            token, gained = drawing.draw(rows.state, rows.progress, uniform, rows.ids)
+            rows.worth, rows.ids = rows.worth + gained, torch.cat([rows.ids, token[:, None]], 1)
             if slot in march.fixed:
-                rows.weight = rows.weight + log_p
+                rows.weight = rows.weight + gained[:, 0]
             if slot in march.gathering:
                 count = self.candidates if slot == march.gathering[-1] else self.rows
                 if len(rows) != count or effective(rows.weight) < DEGENERATE:
@@ -157,11 +158,12 @@ class Particles:
             if bool(ended.any()):  # which none does before the last fixed place
                 over, left = ended.nonzero()[:, 0], (~ended).nonzero()[:, 0]
                 texts = rows.ids[over, len(self.prompt) : -1].tolist()
-                done += zip(texts, rows.log_prob[over].tolist(), rows.strain[over].tolist())
+                done += [Written(text, *worth) for text, worth in zip(texts, rows.worth[over].tolist())]
                 if not len(left):
                     break
                 rows, token = rows.select(left), token[left]
-            rows.state, rows.progress = drawing.step(token, rows.state), constraint.advance(rows.progress, token)
+            rows.state = drawing.recurrence.step(token, rows.state)
+            rows.progress = constraint.advance(rows.progress, token)
             yield
 
 

@@ -27,7 +27,7 @@ class Poem:
         rhyme_book: name of the rhyme book that it was written and is judged by.
         own_lines: those of one's own poems, where the model has learned from such.
         rules: what was asked of it.
-        strain: the nats by which characters of it did not come of themselves; see :class:`.drawing.Drawing`.
+        strain, grade: what else speaks against and for it; see :class:`.drawing.Written`.
     """
 
     text: str
@@ -43,6 +43,7 @@ class Poem:
     own_lines: LineIndex | None = field(default=None, repr=False, compare=False)
     rules: Rules | None = field(default=None, repr=False, compare=False)
     strain: float = field(default=0.0, repr=False, compare=False)
+    grade: float = field(default=0.0, repr=False, compare=False)
 
     @property
     def lines(self) -> list[str]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..grading import Grader
 from ..recurrence import Recurrence, select
 from ..rules import Constraint, Progress
-from .drawing import Drawing, pad
+from .drawing import WORTH, Drawing, Written, pad
 from .sampling import Sampling
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 LARGEST_BATCH = 256  # rows written at once
 SURVIVORS = 4  # of a poem's candidates that are gone on with when a line is over
 
-#: Says how good unfinished candidates are: of each row the poem's number, its tokens, the logarithm of their
-#: probability, and their strain; the greater the better.
-Rank = Callable[[list[int], list[list[int]], list[float], list[float]], Sequence[float]]
+#: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
+Rank = Callable[[list[int], list[Written]], Sequence[float]]
 
 
 def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
@@ -51,6 +51,7 @@ class Search:
         candidates: rows for each poem.
         rank: where it is given, the search goes by lines: whenever all candidates of a poem whose form sets the lines
             have written one, the best are gone on with, several ways each, and the others given up.
+        grader: of lines, if there is one.
 
     Attributes:
         ended: numbers of the poems whose last row has ended with the last step.
@@ -65,9 +66,10 @@ class Search:
         sampling: Sampling,
         candidates: int = 1,
         rank: Rank | None = None,
+        grader: Grader | None = None,
     ):
         self.rank = rank
-        self.drawing, self.constraint = Drawing(recurrence, constraint, sampling), constraint
+        self.drawing, self.constraint = Drawing(recurrence, constraint, sampling, grader), constraint
         self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
         self.ended: list[int] = []
         self._dropped: set[int] = set()
@@ -80,17 +82,16 @@ class Search:
         # Each row draws all its random numbers at the start, from its own seed.
         generators = (torch.Generator().manual_seed(s * 64 + n) for s in self.seeds for n in range(self.candidates))
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
-        log_probs, strains = torch.zeros(2, len(noise), device=ids.device)
+        worth = torch.zeros(len(noise), WORTH, device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
-        self._found = written, log_probs, strains
+        self._found = written, worth
         rows = torch.arange(len(noise), device=ids.device)
         if self.candidates > 1:
             poems = rows // self.candidates
             state, progress, ids = select(state, poems), progress.select(poems), ids[poems]
         for step in range(steps):
-            token, log_prob, strain = drawing.draw(state, progress, noise[:, step], ids)
-            log_probs[rows] += log_prob
-            strains[rows] += strain
+            token, gained = drawing.draw(state, progress, noise[:, step], ids)
+            worth[rows] += gained
             written[rows, step] = token
             going_on = token.ne(end)
             if self._dropped:
@@ -106,12 +107,12 @@ class Search:
                     break
                 state, progress = select(state, left), progress.select(left)
                 rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
-            state, progress = drawing.step(token, state), constraint.advance(progress, token)
+            state, progress = drawing.recurrence.step(token, state), constraint.advance(progress, token)
             ids = torch.cat([ids, token[:, None]], 1)
-            parents = self._parents(rows, progress, written[:, : step + 1], log_probs, strains)
+            parents = self._parents(rows, progress, written[:, : step + 1], worth)
             if parents is not None:
                 state, progress, ids = select(state, parents), progress.select(parents), ids[parents]
-                for tensor in (written, log_probs, strains):
+                for tensor in (written, worth):
                     tensor[rows] = tensor[rows[parents]]
 
     def _parents(
@@ -119,8 +120,7 @@ class Search:
         rows: torch.Tensor,
         progress: Progress,
         written: torch.Tensor,
-        log_probs: torch.Tensor,
-        strains: torch.Tensor,
+        worth: torch.Tensor,
     ) -> torch.Tensor | None:
         """Whose place in the batch each row takes over, (B,), where lines are over; None where all go on as they are.
 
@@ -138,26 +138,24 @@ class Search:
         if not due:
             return None
         ranked = rows[torch.cat(places)]
-        begun = (ranked // candidates, written[ranked], log_probs[ranked], strains[ranked])
-        scores = self.rank(*(each.tolist() for each in begun))
+        begun = [Written(tokens, *gained) for tokens, gained in zip(written[ranked].tolist(), worth[ranked].tolist())]
+        scores = self.rank((ranked // candidates).tolist(), begun)
         for first, place in zip(range(0, len(scores), candidates), places):
             best = sorted(range(candidates), key=lambda number: -scores[first + number])[:SURVIVORS]
             parents[place] = place[torch.tensor([best[number % SURVIVORS] for number in range(candidates)])]
         return parents
 
-    def found(self, number: int) -> list[tuple[list[int], float, float]]:
-        """The candidates for a poem that has ended: of each the tokens without the end, the logarithm of their
-        probability and the end's under the network, rules and unknown tokens not, and their strain (see
-        :class:`.drawing.Drawing`)."""
+    def found(self, number: int) -> list[Written]:
+        """The candidates for a poem that has ended."""
         end, rows = self.constraint.vocabulary.end, slice(number * self.candidates, (number + 1) * self.candidates)
         found = zip(*(each[rows].tolist() for each in self._found))
-        return [(row[: row.index(end)], log_prob, strain) for row, log_prob, strain in found]
+        return [Written(tokens[: tokens.index(end)], *worth) for tokens, worth in found]
 
     def drop(self, number: int) -> None:
         """Writes on without a poem."""
         self._dropped.add(number)
 
-    def finish(self) -> list[list[tuple[list[int], float, float]]]:
+    def finish(self) -> list[list[Written]]:
         """Writes to the end; for each poem its candidates, as in :meth:`found`."""
         for _ in self:
             pass

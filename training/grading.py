@@ -1,0 +1,278 @@
+"""Teaches cells how a reader would grade their lines: ``python -m training.grading``.
+
+``sheet`` writes poems of cells, some real ones among them, on a page to be graded by someone who does not know which
+are which; ``collect`` adds the grades of pages to grades.tsv beside this file; ``fit`` learns from all of them, for
+each cell by its own states, and writes grader.safetensors into its folder::
+
+    python -m training.grading sheet lstm gru rnn --poems 200 --page runs/grades/1.txt
+    python -m training.grading collect runs/grades/*.txt
+    python -m training.grading fit lstm gru rnn
+
+A grader (:class:`tang_rnn.grading.Grader`) is a ridge regression from the state behind a line to its grade. It
+is told the form, the place of the line and how likely the line is as well, so that it learns what these do not say;
+then only the state counts, since the rest is weighed by :mod:`tang_rnn.writing.ranking`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from tang_rnn import TangPoet
+from tang_rnn.files import written_whole
+from tang_rnn.grading import Grader
+from tang_rnn.verse import split_lines
+from tang_rnn.verse.forms import FORMS
+
+from .errors import UserError, ended
+from .evaluate import OPENINGS
+from .reading import key_of, real_poems
+
+GRADES = Path(__file__).parent / "grades.tsv"
+GRADED = ("五绝", "七绝", "五律", "七律")
+BAD = 2  # a grade below this: the words do not go together
+FIT = "F"  # the whole poem can be shown as it is
+PENALTY = 8000.0  # of the ridge, in lines: measured by cross-validation
+FOLDS = 5
+REAL = 14  # of so many poems of a page one is real
+EXPLAINED = """\
+Grade each line of each poem, in order, a digit a line: 3 good, 2 sound though plain, 1 strained or against its
+neighbours, 0 broken; then a letter for the poem: F fit to be shown as it is, N nearly, X not. Such as: 2312 N
+"""
+
+
+class GradingError(UserError):
+    """A wrong option, or a page of grades that is none."""
+
+
+class Graded(NamedTuple):
+    """A poem and what a reader said of it.
+
+    Attributes:
+        form: its name.
+        lines: without marks.
+        grades: of each line, 0 to 3.
+        verdict: F, N or X.
+    """
+
+    form: str
+    lines: tuple[str, ...]
+    grades: tuple[int, ...]
+    verdict: str
+
+
+# -- pages -----------------------------------------------------------------------------------------------------------
+
+
+def write_page(page: Path, cells: Sequence[str], count: int, seed: int, corpus: str) -> None:
+    """Writes a page to grade, and its key: the poems, and which of them are real.
+
+    Raises:
+        GradingError: there is such a page, perhaps with grades.
+    """
+    if page.exists():
+        raise GradingError(f"{page} is there already, perhaps with grades; choose another name")
+    rng, poets = random.Random(seed), [TangPoet.from_pretrained(cell) for cell in cells]
+    poems = []
+    for number in range(count):
+        poet, form, opening = rng.choice(poets), GRADED[number % len(GRADED)], rng.choice(OPENINGS)
+        written = poet.write(opening, form=form, regulated=True, seed=seed + number)
+        poems.append({"form": form, "lines": written.lines, "real": False})
+    for number in range(count // REAL):
+        form = GRADED[number % len(GRADED)]
+        lines = split_lines(rng.choice(real_poems(form, corpus, set())))
+        poems.append({"form": form, "lines": lines, "real": True})
+    rng.shuffle(poems)
+    parts = [EXPLAINED]
+    for number, poem in enumerate(poems, 1):
+        couplets = [f"{one}，{other}。" for one, other in zip(poem["lines"][::2], poem["lines"][1::2])]
+        parts.append("\n".join([f"{number} {poem['form']}", *couplets, f"grades {number}: "]) + "\n")
+    for path, text in ((page, "\n".join(parts)), (key_of(page), json.dumps(poems, ensure_ascii=False))):
+        with written_whole(path) as whole:
+            whole.write_text(text, encoding="utf-8")
+
+
+def read_page(page: Path) -> Iterator[Graded]:
+    """The grades of a page's poems, real ones left out.
+
+    Raises:
+        GradingError: a page without its key, or with grades missing or malformed.
+    """
+    try:
+        poems, text = json.loads(key_of(page).read_text(encoding="utf-8")), page.read_text(encoding="utf-8")
+        answers = dict(re.findall(r"^grades (\d+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
+        for number, poem in enumerate(poems, 1):
+            answer = answers.get(str(number), "")
+            if not re.fullmatch(rf"[0-3]{{{len(poem['lines'])}}}\s*[FNX]", answer):
+                raise GradingError(f"{page}: grades {number} are {answer or 'missing'}; write such as 2312 N")
+            if not poem["real"]:
+                grades = tuple(map(int, answer[:-1].strip()))
+                yield Graded(poem["form"], tuple(poem["lines"]), grades, answer[-1])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GradingError(f"{page} cannot be read: {error}") from None
+
+
+def read_grades(path: Path = GRADES) -> list[Graded]:
+    """All grades that were collected.
+
+    Raises:
+        GradingError: a row that is none.
+    """
+    found = []
+    for number, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = re.fullmatch(r"(\S+)\t(\S+)\t([0-3]+)\t([FNX])", row)
+        if not match or len(match[2].split("/")) != len(match[3]) or match[1] not in FORMS:
+            raise GradingError(f"{path}, row {number}: not a form, lines with / between, a digit a line, and F, N or X")
+        found.append(Graded(match[1], tuple(match[2].split("/")), tuple(map(int, match[3])), match[4]))
+    return found
+
+
+def write_grades(poems: Iterable[Graded], path: Path = GRADES) -> None:
+    """Replaces what was collected."""
+    rows = ["\t".join([form, "/".join(lines), "".join(map(str, grades)), v]) for form, lines, grades, v in poems]
+    with written_whole(path) as whole:
+        whole.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+# -- what is learned -------------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def seen(poet: TangPoet, poems: Sequence[Graded], at_once: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """What a cell's network says behind each line of the poems, one after the other: its output before the line's mark
+    is read, (lines, H), and what is known beside it, (lines, K): form, place, and the line's likelihood."""
+    outputs: list[list] = [[] for _ in poems]
+    for form in dict.fromkeys(poem.form for poem in poems):
+        numbers = [number for number, poem in enumerate(poems) if poem.form == form]
+        for begin in range(0, len(numbers), at_once):
+            part = numbers[begin : begin + at_once]
+            texts = ["".join(line + "，。"[n % 2] for n, line in enumerate(poems[number].lines)) for number in part]
+            ids = poet.tokenizer([f"<{form}>"] * len(part), texts, return_tensors="pt").input_ids
+            found = poet.model(ids, output_hidden_states=True, use_cache=False)
+            first = int(ids[0].eq(poet.tokenizer.bos_token_id).nonzero()[-1]) + 1
+            log_probs = found.logits[:, first - 1 : -1].float().log_softmax(2).gather(2, ids[:, first:, None])[..., 0]
+            height, width = FORMS[form].num_lines, FORMS[form].line_length + 1
+            likely = log_probs.reshape(len(part), height, width).numpy()
+            states = found.hidden_states[-1][:, first:].reshape(len(part), height, width, -1)[:, :, -2].float().numpy()
+            for number, rows, nats in zip(part, states, likely):
+                outputs[number] = [
+                    (row, _beside(form, place, height, line)) for place, (row, line) in enumerate(zip(rows, nats))
+                ]
+    states, beside = zip(*(line for lines in outputs for line in lines))
+    return np.array(states, dtype=np.float64), np.array(beside, dtype=np.float64)
+
+
+def _beside(form: str, place: int, height: int, nats: np.ndarray) -> list[float]:
+    where = [place / height, place == 0, place % 2, place == height - 2, place == height - 1]
+    return [*(form == name for name in GRADED), *where, nats[:-1].mean(), nats.min(), nats[-2]]
+
+
+def ridge(x: np.ndarray, y: np.ndarray, penalty: float = PENALTY) -> tuple[np.ndarray, float]:
+    """The weights, (N,), and the constant of a ridge regression on x, (rows, N), each column by its own spread."""
+    mean, spread = x.mean(0), x.std(0) + 1e-6
+    scaled = (x - mean) / spread
+    weights = np.linalg.solve(scaled.T @ scaled + penalty * np.eye(x.shape[1]), scaled.T @ (y - y.mean())) / spread
+    return weights, float(y.mean() - mean @ weights)
+
+
+def fitted(states: np.ndarray, beside: np.ndarray, grades: np.ndarray) -> tuple[np.ndarray, float]:
+    """A grader's weight, (H,), and bias: grades as far as the states say them, 0 for the mean line."""
+    weights, _ = ridge(np.concatenate([states, beside], 1), grades)
+    weight = weights[: states.shape[1]]
+    return weight, -float(states.mean(0) @ weight)
+
+
+def foretold(states: np.ndarray, beside: np.ndarray, grades: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """The grade of each line by a grader that has not seen the lines of its fold: (lines,)."""
+    result = np.zeros(len(grades))
+    for fold in range(FOLDS):
+        there = folds == fold
+        weight, bias = fitted(states[~there], beside[~there], grades[~there])
+        result[there] = states[there] @ weight + bias
+    return result
+
+
+def told_apart(low: np.ndarray, scores: np.ndarray) -> float:
+    """How often, of one that is low and one that is not, the latter has the greater score: 0.5 is chance."""
+    ranks = scores.argsort().argsort() + 1.0
+    many, few = int((~low).sum()), int(low.sum())
+    return float((ranks[~low].sum() - many * (many + 1) / 2) / max(1, many * few))
+
+
+def report(poems: Sequence[Graded], beside: np.ndarray, scores: np.ndarray) -> Iterator[str]:
+    """What a grader knows of poems that it has not seen, form by form."""
+    forms = np.array([poem.form for poem in poems for _ in poem.lines])
+    bad = np.array([grade < BAD for poem in poems for grade in poem.grades])
+    owner = np.array([number for number, poem in enumerate(poems) for _ in poem.lines])
+    mean = np.bincount(owner, scores) / np.bincount(owner)
+    fit, form_of = np.array([poem.verdict == FIT for poem in poems]), np.array([poem.form for poem in poems])
+    for form in GRADED:
+        lines, whole = forms == form, form_of == form
+        if not whole.any():
+            continue
+        yield (
+            f"  {form}: {whole.sum()} poems, {100 * fit[whole].mean():.0f} % fit, {100 * bad[lines].mean():.0f} % of "
+            f"lines bad; told apart: bad lines by their state {told_apart(bad[lines], scores[lines]):.3f}, by their "
+            f"likelihood {told_apart(bad[lines], beside[lines, -3]):.3f}, fit poems by their lines' states "
+            f"{told_apart(~fit[whole], mean[whole]):.3f}"
+        )
+
+
+def fit(cell: str, poems: Sequence[Graded], seed: int = 0) -> Iterator[str]:
+    """Writes the grader of a cell, and says what it knows of poems that it has not seen."""
+    poet = TangPoet.from_pretrained(cell)
+    states, beside = seen(poet, poems)
+    grades = np.array([grade for poem in poems for grade in poem.grades], dtype=np.float64)
+    by_poem = np.random.default_rng(seed).integers(0, FOLDS, len(poems))
+    scores = foretold(states, beside, grades, by_poem.repeat([len(poem.lines) for poem in poems]))
+    weight, bias = fitted(states, beside, grades)
+    yield f"{cell}: {len(poems)} poems, {len(grades)} lines"
+    yield from report(poems, beside, scores)
+    Grader(torch.tensor(weight, dtype=torch.float32), torch.tensor(bias)).write(Path(poet.model.name_or_path))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.grading", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    sheet = commands.add_parser("sheet", help="make a page to grade")
+    sheet.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
+    sheet.add_argument("--poems", type=int, default=100, help="of cells, on the page (default: 100)")
+    sheet.add_argument("--seed", type=int, default=0, help="of the first poem, and of the order")
+    sheet.add_argument("--page", type=Path, required=True, help="the file to write")
+    sheet.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset, for real poems")
+    collect = commands.add_parser("collect", help="add graded pages to grades.tsv")
+    collect.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
+    learn = commands.add_parser("fit", help="learn from grades.tsv")
+    learn.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
+    arguments = parser.parse_args(argv)
+    return ended("training.grading", lambda: run(arguments), also=(OSError,))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.command == "sheet":
+        if arguments.poems < 1:
+            raise GradingError("--poems must be 1 or more")
+        write_page(arguments.page, arguments.cells, arguments.poems, arguments.seed, arguments.corpus)
+        print(f"{arguments.page}; then python -m training.grading collect {arguments.page}")
+    elif arguments.command == "collect":
+        known = read_grades()
+        new = [poem for page in arguments.pages for poem in read_page(page) if poem not in known]
+        write_grades([*known, *new])
+        print(f"{GRADES}: {len(new)} poems more, {len(known) + len(new)} in all")
+    else:
+        for cell in arguments.cells:
+            for line in fit(cell, read_grades()):
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
