@@ -35,7 +35,7 @@ from tang_rnn.verse.forms import FORMS
 
 from .errors import UserError, ended
 from .evaluate import OPENINGS
-from .reading import key_of, real_poems
+from .reading import check_new, key_of, lay_out, real_poems
 
 GRADES = Path(__file__).parent / "grades.tsv"
 GRADED = ("五绝", "七绝", "五律", "七律")
@@ -77,10 +77,9 @@ def write_page(page: Path, cells: Sequence[str], count: int, seed: int, corpus: 
     """Writes a page to grade, and its key: the poems, and which of them are real.
 
     Raises:
-        GradingError: there is such a page, perhaps with grades.
+        ReadingError: there is such a page, perhaps with grades.
     """
-    if page.exists():
-        raise GradingError(f"{page} is there already, perhaps with grades; choose another name")
+    check_new(page)
     rng, poets = random.Random(seed), [TangPoet.from_pretrained(cell) for cell in cells]
     poems = []
     for number in range(count):
@@ -96,9 +95,7 @@ def write_page(page: Path, cells: Sequence[str], count: int, seed: int, corpus: 
     for number, poem in enumerate(poems, 1):
         couplets = [f"{one}，{other}。" for one, other in zip(poem["lines"][::2], poem["lines"][1::2])]
         parts.append("\n".join([f"{number} {poem['form']}", *couplets, f"grades {number}: "]) + "\n")
-    for path, text in ((page, "\n".join(parts)), (key_of(page), json.dumps(poems, ensure_ascii=False))):
-        with written_whole(path) as whole:
-            whole.write_text(text, encoding="utf-8")
+    lay_out(page, "\n".join(parts), poems)
 
 
 def read_page(page: Path) -> Iterator[Graded]:
@@ -269,8 +266,9 @@ def run(arguments: argparse.Namespace) -> None:
         write_grades([*known, *new])
         print(f"{GRADES}: {len(new)} poems more, {len(known) + len(new)} in all")
     else:
+        poems = read_grades()
         for cell in arguments.cells:
-            for line in fit(cell, read_grades()):
+            for line in fit(cell, poems):
                 print(line, flush=True)
 
 

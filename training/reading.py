@@ -121,14 +121,30 @@ def key_of(page: Path) -> Path:
     return page.with_suffix(".key.json")
 
 
-def write_page(page: Path, settings: list[str], found: list[tuple[str, str]], seed: int) -> None:
-    """Writes a page to read and its key: for each pair which setting is a.
+def check_new(page: Path) -> None:
+    """Makes sure that nobody's answers are written over.
 
     Raises:
         ReadingError: there is such a page, perhaps with answers.
     """
     if page.exists():
         raise ReadingError(f"{page} is there already, perhaps with answers; choose another name")
+
+
+def lay_out(page: Path, text: str, key: object) -> None:
+    """Writes a page, and its key beside it."""
+    for path, content in ((page, text), (key_of(page), json.dumps(key, ensure_ascii=False))):
+        with written_whole(path) as whole:
+            whole.write_text(content, encoding="utf-8")
+
+
+def write_page(page: Path, settings: list[str], found: list[tuple[str, str]], seed: int) -> None:
+    """Writes a page to read and its key: for each pair which setting is a.
+
+    Raises:
+        ReadingError: there is such a page, perhaps with answers.
+    """
+    check_new(page)
     rng = random.Random(f"order {seed}")
     firsts = [rng.randrange(2) for _ in found]
     parts = ["Which of the two poems is the better one? Write a or b behind the answer, or = for neither.\n"]
@@ -136,10 +152,7 @@ def write_page(page: Path, settings: list[str], found: list[tuple[str, str]], se
         shown = [pair[first], pair[1 - first]]
         poems = "\n".join(f"{name}\n{text.replace('。', '。' + chr(10))}" for name, text in zip("ab", shown))
         parts.append(f"{number}\n\n{poems}\nanswer {number}: \n")
-    with written_whole(page) as path:
-        path.write_text("\n".join(parts), encoding="utf-8")
-    with written_whole(key_of(page)) as path:
-        path.write_text(json.dumps({"settings": settings, "firsts": firsts}, ensure_ascii=False), encoding="utf-8")
+    lay_out(page, "\n".join(parts), {"settings": settings, "firsts": firsts})
 
 
 def read_page(page: Path) -> tuple[tuple[str, str], Counter]:
