@@ -11,6 +11,7 @@ import string
 import subprocess
 import sys
 import tarfile
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -43,26 +44,35 @@ def fetch() -> None:
     if TESTS.exists():
         return
     CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as own:  # tests run in two processes, and both come here
+        tests = unpack(Path(own))
+        try:
+            tests.rename(TESTS)  # last, so that a fetch that was stopped starts anew
+        except OSError:
+            if not TESTS.exists():
+                raise
+
+
+def unpack(folder: Path) -> Path:
+    """The common tests of the installed release, fetched and unpacked in a folder."""
     requirement = f"transformers=={transformers.__version__}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "transformers"]
-    command += ["--dest", str(CACHE), requirement]
+    command += ["--dest", str(folder), requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = f"cannot fetch the source of {requirement}: {done.stderr.strip().splitlines()[-1]}"
         if os.environ.get("CI") == "true":
             raise RuntimeError(reason)
         pytest.skip(reason, allow_module_level=True)
-    (source,) = CACHE.glob("transformers-*.tar.gz")
-    unpacked = CACHE / "unpacked"
+    (source,) = folder.glob("transformers-*.tar.gz")
     with tarfile.open(source) as archive:
-        archive.extractall(unpacked, [name for name in archive if "/tests/" in name.name], filter="data")
-    (tests,) = unpacked.glob("*/tests")
+        archive.extractall(folder, [name for name in archive if "/tests/" in name.name], filter="data")
+    (tests,) = folder.glob("*/tests")
     for name, text in STAND_INS.items():
         path = tests / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    tests.rename(TESTS)  # last, so that a fetch that was stopped starts anew
-    source.unlink()
+    return tests
 
 
 fetch()
