@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from .faults import PoetError
+import torch
+
+from .faults import PoetError, RuleConflict
 from .recurrence import Recurrence
 from .rules import Constraint, Plan
 from .verse import COMMA, STOP, Prosody, get_book, split_lines
@@ -28,7 +30,7 @@ from .writing.request import (
     new_seed,
     takes,
 )
-from .writing.revision import revision
+from .writing.revision import anew, revision, standing
 from .writing.sampling import Sampling
 from .writing.suggestions import Suggestion, suggestions
 
@@ -91,7 +93,7 @@ class Hand:
 
     @takes(*REVISING)
     def revise(self, poem: Poem | str, *, keep: int | Sequence[int] = (), **options) -> Poem:
-        """The rest of a poem anew, so that it fits what stays, under the poem's own rules.
+        """The rest of a poem anew, so that it fits what stays, under the poem's own rules; never the same again.
 
         Args:
             poem: one of ours, or any text; its rules are then those that it keeps.
@@ -103,7 +105,7 @@ class Hand:
 
         Raises:
             PoetError: there is no poem, or no such line or place in it.
-            RuleConflict: what stays cannot be kept together, or nothing is left to be written.
+            RuleConflict: what stays cannot be kept together, or leaves nothing to be written or nothing else.
         """
         values = checked(options, REVISING)
         seed = new_seed() if values["seed"] is None else values["seed"]
@@ -111,7 +113,21 @@ class Hand:
         changes = {name: values[name] for name in REVISED if options.get(name) is not None}
         request, rules = revision(self.reader, draft, dict(values["fixed"]), HAND["keep"].check(keep), changes, seed)
         candidates = values["candidates"] or default_candidates(request.rules.regulated, request.rules.pattern)
-        return replace(self.write_all([request], Sampling.of(values), candidates)[0], rules=rules)
+        for this in anew(self.reader, draft, request):
+            (poem,) = self.write_all([this], Sampling.of(values), candidates)
+            if poem.lines != standing(draft, request) and self._keeps(request, poem):
+                return replace(poem, seed=seed, rules=rules)
+        raise RuleConflict("nothing_else")
+
+    def _keeps(self, request: Request, poem: Poem) -> bool:
+        """Whether a poem keeps what is asked: where words to be avoided left nothing, the one written does not."""
+        if not all(any(word in line for line in poem.lines) for word in request.rules.include):
+            return False
+        bare = replace(request, rules=replace(request.rules, include=()))
+        (prompt,), constraint = self.prompts([bare]), self.constraint([bare])
+        (ids,) = self.reader.tokenizer([bare.context], [poem.text]).input_ids
+        row = torch.tensor([[*ids, constraint.vocabulary.end]])
+        return all(bool(constraint.allowed(row[:, :n])[0, row[0, n]]) for n in range(len(prompt), row.shape[1]))
 
     @takes(*CONTINUING)
     def next_lines(self, poem: Poem | str = "", *, count: int = 6, **options) -> list[Line]:

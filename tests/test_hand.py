@@ -154,6 +154,39 @@ def test_what_stayed_once_may_go_the_next_time(poet, octave):
     assert again.text.startswith("春") and again.rules == first.rules
 
 
+@pytest.mark.parametrize("free", [(4, 1), (4, 3), (4, 5), None])
+def test_what_is_written_anew_is_never_the_same_again(poet, free):
+    """However sure the network is of the old line, and although the best of many candidates is asked for."""
+    places = {(4, place): char for place, char in enumerate("更上一层楼", 1)}
+    fixed = {place: char for place, char in places.items() if free and place != free}
+    for candidates, text in ((1, WANG), (8, WANG), (8, LIBAI.replace("低头思故乡", "更上一层楼"))):
+        for seed in range(3):
+            poem = poet.revise(text, keep=[1, 2, 3], fixed=fixed, seed=seed, candidates=candidates)
+            old = split_lines(text)
+            assert poem.lines[:3] == old[:3] and poem.lines[3] != old[3] and poem.rules.avoid == ()
+            assert all(poem.lines[3][place - 1] == char for (_, place), char in fixed.items())
+            assert poem == poet.revise(text, keep=[1, 2, 3], fixed=fixed, seed=seed, candidates=candidates)
+
+
+def test_each_line_that_may_be_another_is(poet, octave):
+    poem = poet.revise(octave, fixed={(2, 3): octave.lines[1][2]}, keep=[5], seed=1, temperature=0.1, candidates=2)
+    assert [old == new for old, new in zip(octave.lines, poem.lines)] == [number == 4 for number in range(8)]
+
+
+def test_where_nothing_else_is_left_that_is_said(poet):
+    """Of a rhyme group all are to be avoided but what rhymes already: nothing is drawn against the rules."""
+    text = "孤舟一夜雨，独宿在寒江。双月无人见，清光入小窗。"  # 双 rhymes, but is used up
+    group = poet.vocabulary.groups[poet.vocabulary.ids["江"]] & poet.vocabulary.groups[poet.vocabulary.ids["窗"]]
+    rhyming = [c for c, i in poet.vocabulary.ids.items() if poet.vocabulary.groups[i] & group and c not in text]
+    fixed = {(4, place): char for place, char in enumerate("清光入小", 1)}
+    assert poet.revise(text, keep=[1, 2, 3], fixed=fixed, rhyme=True, seed=1).lines[3] in {
+        "清光入小" + char for char in rhyming
+    }
+    with pytest.raises(RuleConflict) as raised:
+        poet.revise(text, keep=[1, 2, 3], fixed=fixed, rhyme=True, avoid=rhyming, seed=1)
+    assert raised.value.key == "nothing_else"
+
+
 def test_a_poem_that_is_brought_is_revised_by_the_rules_that_it_keeps(poet):
     assert poet.revise(WANG, keep=[2], seed=1).prosody.ok
     free = poet.revise(LIBAI, keep=1, seed=1)

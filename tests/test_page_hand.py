@@ -119,16 +119,17 @@ def test_what_cannot_be_asked_for_together_is_said(visit):
 
 
 def test_the_line_is_mended_and_nothing_else(visit):
-    page = visit(opening="月", form="五律", seed=3)
+    page = visit(opening="月", form="五律", seed=2)
     page.wait_for_selector(DONE)
     touch(page, 4, 2)
     take(page, 0)
-    before = split_lines(poem(page))
-    touch(page, 4, 2)
-    anew(page, f"{CHOICES} [data-hand=line]")
-    after = split_lines(poem(page))
-    assert [line for line in range(8) if before[line] != after[line]] == [3]
-    assert after[3][1] == before[3][1] and check(poem(page), "五律").clean
+    for _ in range(3):  # another each time
+        before = split_lines(poem(page))
+        touch(page, 4, 2)
+        anew(page, f"{CHOICES} [data-hand=line]")
+        after = split_lines(poem(page))
+        assert [line for line in range(8) if before[line] != after[line]] == [3]
+        assert after[3][1] == before[3][1] and check(poem(page), "五律").clean
 
 
 def test_words_of_two_characters_and_traditional_ones(visit):

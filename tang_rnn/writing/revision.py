@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 
@@ -14,6 +14,7 @@ from .draft import Draft
 from .reading import NO_REPEAT, Reader, Request
 
 Characters = Mapping[tuple[int, int], str]  # by line and place, from 1
+TRIES = 4  # seeds that are tried where the old lines cannot be avoided
 
 
 def revision(
@@ -54,6 +55,37 @@ def revision(
     return reader.of_rules(new, draft.opening, draft.poet, draft.title, seed, draft.book), rules
 
 
+def standing(draft: Draft, request: Request) -> list[str]:
+    """The lines of the poem that stands, with the characters that a revision of it puts into it."""
+    given = dict(request.rules.fixed)
+    return [
+        "".join(given.get((number, place), char) for place, char in enumerate(line, 1))
+        for number, line in enumerate(draft.lines, 1)
+    ]
+
+
+def anew(reader: Reader, draft: Draft, request: Request) -> Iterator[Request]:
+    """A revision in several ways, of which the first that does not give the poem that stands is the one to take.
+
+    The best of many candidates is often the old poem again. So its lines, those that may be others, are at first words
+    to be avoided. Where that cannot be, because one of them is all that the rules leave, it is left to other seeds.
+    """
+    rules, lines = request.rules, standing(draft, request)
+    given = dict(rules.fixed)
+    stay = [all((n, place) in given for place in range(1, len(line) + 1)) for n, line in enumerate(lines, 1)]
+    kept = [line for line, stays in zip(lines, stay) if stays]
+    old = [line for line, stays in zip(lines, stay) if not stays and len(line) > 1]  # one character would go everywhere
+    old = [line for line in old if not any(line in other for other in kept)]
+    try:
+        avoiding = replace(rules, avoid=(*rules.avoid, *old))
+        opening, by, book = request.opening, (request.poet, request.title), request.book
+        yield reader.of_rules(avoiding, opening, *by, request.seed, book)
+    except RuleConflict:
+        pass
+    for number in range(TRIES):
+        yield replace(request, seed=request.seed + number)
+
+
 def asked(draft: Draft) -> Rules:
     """The rules of a poem: those it was written by, or those it keeps."""
     form, rules = FORMS[draft.form], draft.rules
@@ -72,4 +104,4 @@ def asked(draft: Draft) -> Rules:
     return replace(rules, form=draft.form, num_lines=count, rhyme=rhyme, opening=opening, **lengths)
 
 
-__all__ = ["asked", "revision"]
+__all__ = ["anew", "asked", "revision", "standing"]
