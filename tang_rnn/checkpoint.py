@@ -99,8 +99,8 @@ def own_lines(folder: Path) -> LineIndex | None:
         return LineIndex(path)
 
 
-def grader(folder: Path) -> Grader | None:
-    """What a folder's model has learned of readers' grades, if it has.
+def grader(folder: Path, config: Sizes) -> Grader | None:
+    """What a folder's model, which has these sizes, has learned of readers' grades, if it has.
 
     Raises:
         Fault: the file is damaged, or of another model.
@@ -108,11 +108,10 @@ def grader(folder: Path) -> Grader | None:
     path = folder / GRADER
     if not path.is_file():
         return None
-    width = Sizes.of(read_config(folder)).hidden_size
     with _foreign(), _tensors(path) as file:
         names = set(file.keys())
         tensors = [file.get_tensor(name).float() if name in names else torch.empty(0) for name in ("weight", "bias")]
-    for name, tensor, shape in zip(("weight", "bias"), tensors, ((width,), ())):
+    for name, tensor, shape in zip(("weight", "bias"), tensors, ((config.hidden_size,), ())):
         if tensor.shape != shape:
             raise Fault("other_shape", file=CONFIG, weight=name, wanted=str(shape), found=str(tuple(tensor.shape)))
         if not bool((tensor.abs() <= LARGEST_WEIGHT).all()):

@@ -99,9 +99,10 @@ class TangPoet(Hand):
                 raise PoetError("no_folder", folder=str(name), cells=list(CELLS))
             path = cls._download(str(name), **{key: kwargs.pop(key) for key in ("revision", "token") if key in kwargs})
         try:
-            poet = cls(*load(path, **kwargs))
+            model, tokenizer = load(path, **kwargs)
+            poet = cls(model, tokenizer)
             check_origin(path, poet.reader.tokenizer)
-            poet.own_lines, poet.grader = own_lines(path), grader(path)
+            poet.own_lines, poet.grader = own_lines(path), grader(path, model.config)
         except Fault as fault:
             raise PoetError("cannot_load", folder=str(name), why=fault) from fault
         return poet
@@ -349,13 +350,15 @@ class TangPoet(Hand):
             skip: characters at the beginning that are taken as given.
         """
         context, text = text_of(context, "context"), text_of(text, "text")
-        ids = self.tokenizer(context, text, return_tensors="pt").input_ids.to(self.model.device)
-        ids = torch.cat([ids, ids.new_tensor([[self.tokenizer.eos_token_id]])], 1)
-        first = int(ids[0].eq(self.tokenizer.bos_token_id).nonzero()[-1])
-        first += replace(SKIP, most=ids.shape[1] - first - 2).check(skip)
-        logits, targets = self.model(ids[:, :-1], use_cache=False).logits[0, first:], ids[0, first + 1 :]
-        known = targets.ne(self.tokenizer.unk_token_id)
-        values = logits.float().log_softmax(1).gather(1, targets[:, None])[known]
+        tokenizer, recurrence = self.reader.tokenizer, self.recurrence
+        (ids,) = tokenizer([context], [text]).input_ids
+        ids = torch.tensor([*ids, self.vocabulary.end], device=recurrence.device)
+        first = int(ids.eq(tokenizer.bos_token_id).nonzero()[-1]) + 1
+        first += replace(SKIP, most=len(ids) - first - 1).check(skip)
+        read, targets = ids[None, :first], ids[first:]
+        state = recurrence.read_all(read, torch.ones_like(read))
+        known = targets.ne(tokenizer.unk_token_id)
+        values = recurrence.read_on(targets, state)[0][0][known]
         return float(values.sum()), len(values)
 
 

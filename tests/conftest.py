@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on models as small as these, threads only wait for each other
 # No test reaches for the real Hub: what is not on this machine, or on the loopback Hub, is an error at once.
@@ -64,6 +65,15 @@ def checkpoint(cell: str, tokenizer: TangTokenizer, tmp_path_factory) -> Path:
 @pytest.fixture
 def model(checkpoint: Path) -> TangRNNForCausalLM:
     return TangRNNForCausalLM.from_pretrained(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The address of the page, served for the tests of a module."""
+    from page import serving  # which needs what only tests of the page do
+
+    with serving() as url:
+        yield url
 
 
 # A user's program: it imports torch and transformers, takes a checkpoint's folder or Hub id and three poems, and prints

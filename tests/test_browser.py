@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 from browsers import PATIENCE, TYPEFACE, launched
-from page import CI, running, serving
+from page import CI, running
 from playwright.sync_api import Page, expect
 
 from tang_rnn.poet import PRETRAINED
@@ -18,12 +18,6 @@ expect.set_options(timeout=PATIENCE)
 AXE = Path(__file__).resolve().parent.parent / "node_modules/axe-core/axe.min.js"
 DONE = "[data-sheet=write] .signature .seal"
 DRAFTS = "[data-form=write] [data-draft=take]"
-
-
-@pytest.fixture(scope="module")
-def url():
-    with serving() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

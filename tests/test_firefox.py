@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import firefox as driven
 import pytest
-from page import CI, SHEET_BOXES, serving
+from page import CI, SHEET_BOXES
 from proxies import proxied  # noqa: F401  (a fixture)
 
 from tang_rnn.verse import check, split_lines
@@ -19,12 +19,6 @@ SHEET, UNDER, WORD = "[data-sheet=write]", "[data-under=write]", "[data-word=wri
 CHOICES = ".side:has([data-sheet=write]) > .choices"
 FIELD = "[data-form=write] [name=opening]"
 TOWER = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
-
-
-@pytest.fixture(scope="module")
-def url():
-    with serving() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

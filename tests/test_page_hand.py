@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from page import CI
 from playwright.sync_api import Page, expect
-from test_browser import AXE, DONE, browser, poem, url, visit  # noqa: F401
+from test_browser import AXE, DONE, browser, poem, visit  # noqa: F401
 
 from tang_rnn.verse import check, split_lines
 

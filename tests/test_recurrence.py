@@ -58,6 +58,18 @@ def test_a_poet_writes_with_its_models_weights_whenever_they_change(checkpoint, 
     assert poet.write("春", **options) == given.write("春", **options)
 
 
+def test_a_text_is_scored_as_the_model_does_and_without_a_second_copy_of_its_weights(checkpoint, model, tokenizer):
+    poet, text = TangPoet.from_pretrained(checkpoint), POEMS[0].replace("眠", "龘")  # which no vocabulary has
+    for context, skip in (("<五绝>", 0), ("", 3), ("<五绝><李白>夜", len(text))):
+        ids = tokenizer(context, text, return_tensors="pt").input_ids
+        targets = torch.cat([ids[0, len(ids[0]) - len(text) + skip :], torch.tensor([tokenizer.eos_token_id])])
+        known = targets.ne(tokenizer.unk_token_id)
+        logits = model(ids).logits[0, -len(targets) :].log_softmax(1)
+        expected = float(logits.gather(1, targets[:, None])[known].sum().detach())
+        assert poet.score(text, context, skip) == (pytest.approx(expected, abs=1e-3), int(known.sum()))
+    assert poet._model is None
+
+
 def test_sizes_are_those_of_the_configuration():
     ours, theirs = Sizes(), TangRNNConfig()
     assert all(getattr(ours, field.name) == getattr(theirs, field.name) for field in fields(Sizes))

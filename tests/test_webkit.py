@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from page import CI, SHEET_BOXES, serving
+from page import CI, SHEET_BOXES
 
 from benchmarks import free_port
 from tang_rnn.verse import check, split_lines
@@ -91,12 +91,6 @@ def webkit():
             session = Session(driver)
             yield session
             session.close()
-
-
-@pytest.fixture(scope="module")
-def url():
-    with serving() as url:
-        yield url
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 950), (450, 900)])
