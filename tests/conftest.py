@@ -69,10 +69,11 @@ def model(checkpoint: Path) -> TangRNNForCausalLM:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The address of the page, served for the tests of a module."""
-    from page import serving  # which needs what only tests of the page do
+    """The address of the page, served for the tests of a module, and awake: no test waits for it to load its cells."""
+    from page import load_app, serving  # which need what only tests of the page do
 
     with serving() as url:
+        load_app().WRITER.ask("lstm", "", None, "").result()
         yield url
 
 

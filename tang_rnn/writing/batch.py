@@ -75,17 +75,17 @@ class Batch:
         ways, poems = [request.rules], []
         if request.rules.include:
             ways = placements(request.rules, poet.reader.vocabulary_by(request.book), PLACEMENTS, request.seed)
+        candidates, rows = -(-self.candidates // len(ways)), ROWS // len(ways)  # of each
         for rules in ways:
             this = replace(request, rules=rules)
             (prompt,), constraint = poet.prompts([this]), poet.constraint([this])
-            rows = ROWS // len(ways) if len(ways) > 1 else ROWS
             search = Particles(
                 poet.recurrence,
                 constraint,
                 prompt,
                 request.seed,
                 self.sampling,
-                self.candidates,
+                candidates,
                 rows,
                 grader=poet.grader,
             )
