@@ -24,7 +24,7 @@ ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 # Whether our own typeface is there; of the faces of this family only those that are needed come.
 TYPEFACE = """document.fonts.ready.then(() =>
     [...document.fonts].some(face => /Tang/.test(face.family) && face.status === "loaded"))"""
-PATIENCE = 30_000  # milliseconds for what a busy machine does slowly
+PATIENCE = 90_000  # milliseconds for what a busy machine does slowly
 
 
 @contextmanager

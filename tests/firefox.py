@@ -24,7 +24,7 @@ PREFERENCES = {
 # What WebDriver calls keys: https://www.w3.org/TR/webdriver2/#keyboard-actions
 KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Shift": "\ue008", "Control": "\ue009", "Escape": "\ue00c"}
 KEYS |= {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
-PATIENCE = 30  # seconds for what a busy machine does slowly
+PATIENCE = 90  # seconds for what a busy machine does slowly
 
 
 class Firefox:

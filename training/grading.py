@@ -35,6 +35,7 @@ from tang_rnn.verse.forms import FORMS
 
 from .errors import UserError, ended
 from .evaluate import OPENINGS
+from .lines import batches, read_lines
 from .reading import check_new, key_of, lay_out, real_poems
 
 GRADES = Path(__file__).parent / "grades.tsv"
@@ -144,27 +145,17 @@ def write_grades(poems: Iterable[Graded], path: Path = GRADES) -> None:
 
 
 @torch.inference_mode()
-def seen(poet: TangPoet, poems: Sequence[Graded], at_once: int = 32) -> tuple[np.ndarray, np.ndarray]:
+def seen(poet: TangPoet, poems: Sequence[Graded]) -> tuple[np.ndarray, np.ndarray]:
     """What a cell's network says behind each line of the poems, one after the other: its output before the line's mark
     is read, (lines, H), and what is known beside it, (lines, K): form, place, and the line's likelihood."""
-    outputs: list[list] = [[] for _ in poems]
-    for form in dict.fromkeys(poem.form for poem in poems):
-        numbers = [number for number, poem in enumerate(poems) if poem.form == form]
-        for begin in range(0, len(numbers), at_once):
-            part = numbers[begin : begin + at_once]
-            texts = ["".join(line + "，。"[n % 2] for n, line in enumerate(poems[number].lines)) for number in part]
-            ids = poet.tokenizer([f"<{form}>"] * len(part), texts, return_tensors="pt").input_ids
-            found = poet.model(ids, output_hidden_states=True, use_cache=False)
-            first = int(ids[0].eq(poet.tokenizer.bos_token_id).nonzero()[-1]) + 1
-            log_probs = found.logits[:, first - 1 : -1].float().log_softmax(2).gather(2, ids[:, first:, None])[..., 0]
-            height, width = FORMS[form].num_lines, FORMS[form].line_length + 1
-            likely = log_probs.reshape(len(part), height, width).numpy()
-            states = found.hidden_states[-1][:, first:].reshape(len(part), height, width, -1)[:, :, -2].float().numpy()
-            for number, rows, nats in zip(part, states, likely):
-                outputs[number] = [
-                    (row, _beside(form, place, height, line)) for place, (row, line) in enumerate(zip(rows, nats))
-                ]
-    states, beside = zip(*(line for lines in outputs for line in lines))
+    found: list[list] = [[] for _ in poems]
+    for numbers in batches([poem.form for poem in poems], lines=256):
+        form = poems[numbers[0]].form
+        read = read_lines(poet.model, poet.tokenizer, form, [poems[number].lines for number in numbers])
+        for number, states, likely in zip(numbers, read.states.numpy(), read.likely.numpy()):
+            beside = (_beside(form, place, len(likely), nats) for place, nats in enumerate(likely))
+            found[number] = list(zip(states, beside))
+    states, beside = zip(*(line for lines in found for line in lines))
     return np.array(states, dtype=np.float64), np.array(beside, dtype=np.float64)
 
 

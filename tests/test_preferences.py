@@ -1,0 +1,78 @@
+"""What readers liked becomes likelier, and the rest stays what it was."""
+
+import pytest
+import torch
+
+from tang_rnn import TangPoet
+from training import preferences
+from training.grading import Graded
+from training.lines import Lines, batches, read_lines
+from training.preferences import Settings, divergence, divergence_together, learn, liked, main
+
+QUATRAIN = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
+POEMS = [
+    Graded("五绝", ("山色无人见", "溪声入夜闻", "孤舟何处客", "独宿楚江云"), (3, 3, 3, 3), "F"),
+    Graded("五绝", ("云天长不有", "水树一人声", "月是山中去", "风花又得名"), (0, 0, 0, 0), "X"),
+]
+REAL = {"五绝": [list(QUATRAIN)]}
+
+
+def likely(poet: TangPoet) -> torch.Tensor:
+    """Of the two graded poems and the real one: nats, (3,)."""
+    with torch.no_grad():
+        poems = [*(poem.lines for poem in POEMS), QUATRAIN]
+        return read_lines(poet.model, poet.tokenizer, "五绝", poems).likely.sum((1, 2))
+
+
+def test_what_was_liked_becomes_likelier_and_the_other_less():
+    poet = TangPoet.from_pretrained("rnn")
+    before, told = likely(poet), []
+    learn(poet, POEMS, REAL, Settings(epochs=20, learning_rate=1e-4, lines=8), told.append)
+    gained = likely(poet) - before
+    assert gained[0] > 0.5 and gained[1] < -0.5, gained
+    assert abs(gained[2]) < gained[0], "a real poem stays about as likely as it was"
+    assert len(told) == 20 and not poet.model.training
+    again = TangPoet.from_pretrained("rnn")
+    learn(again, POEMS, REAL, Settings(epochs=20, learning_rate=1e-4, lines=8))
+    torch.testing.assert_close(likely(again) - before, gained)  # by seed
+
+
+def lines(logits: torch.Tensor) -> Lines:
+    log_probs = logits.log_softmax(-1)
+    return Lines(log_probs, log_probs[..., 0], torch.zeros(*logits.shape[:2], 1))
+
+
+def test_the_losses_are_what_they_are_said_to_be():
+    logits = torch.randn(2, 4, 6, 9, generator=torch.Generator().manual_seed(0))
+    before, other = lines(logits), logits.clone().requires_grad_()
+    now, grades = lines(other), torch.tensor([[3.0, 3, 1, 1], [2, 2, 2, 2]])
+    loss = liked(now, before, grades, mean=2.0, beta=0.5)
+    (way,) = torch.autograd.grad(loss, other)
+    assert (way[0, :2, :, 0] < 0).all() and (way[0, 2:, :, 0] > 0).all() and not way[1].any(), "a mean line is let be"
+    assert divergence(lines(logits), before) == 0 and divergence_together(lines(logits), before) == 0
+    assert divergence(lines(logits.roll(1, 0)), before) > 0.1
+    assert abs(divergence_together(lines(logits.roll(1, 0)), before)) < 1e-6, "the same characters at other places"
+
+
+def test_a_batch_holds_poems_of_one_form_and_all_come_once():
+    forms = ["五绝", "七律", "五绝", "五绝", "七律"]
+    found = list(batches(forms, lines=8))
+    assert found == [[0, 2], [3], [1], [4]]
+
+
+def test_the_command_writes_a_checkpoint_and_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(preferences, "read_grades", lambda: POEMS)
+    monkeypatch.setattr(preferences, "real_poems", lambda *_: ["白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"])
+    assert main(["rnn", "--output", str(tmp_path), "--epochs", "1"]) == 0
+    assert "grading fit" in capsys.readouterr().out
+    assert TangPoet.from_pretrained(str(tmp_path / "rnn")).write("春", seed=1).text.startswith("春")
+    monkeypatch.setattr(preferences, "read_grades", lambda: [])
+    assert main(["rnn", "--output", str(tmp_path)]) == 2
+    assert "no grades to learn from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argument", [["--epochs", "0"], ["--lines", "-1"], ["--learning-rate", "0"]])
+def test_settings_that_learn_nothing_are_refused(argument, tmp_path, capsys):
+    assert main(["rnn", "--output", str(tmp_path), *argument]) == 2
+    err = capsys.readouterr().err
+    assert argument[0] in err and "Traceback" not in err

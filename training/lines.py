@@ -1,0 +1,64 @@
+"""Poems of a form as a network reads them, line by line: what grading and preferences are learned from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+
+from tang_rnn import TangRNNForCausalLM
+from tang_rnn.tokenization_tang_rnn import TangTokenizer
+from tang_rnn.verse.forms import FORMS
+
+
+class Lines(NamedTuple):
+    """What a network says of B poems of L lines of W characters.
+
+    Attributes:
+        log_probs: (B, L, W + 1, V) of what could stand at each place, a line's mark among them.
+        likely: (B, L, W + 1), of what stands there.
+        states: (B, L, H), its output behind each line, before the line's mark is read.
+    """
+
+    log_probs: torch.Tensor
+    likely: torch.Tensor
+    states: torch.Tensor
+
+
+def batches(forms: Sequence[str], lines: int, shuffle: random.Random | None = None) -> Iterator[list[int]]:
+    """The numbers of poems, those of one form together.
+
+    Args:
+        forms: of each poem.
+        lines: in a batch at most.
+        shuffle: draws their order; None: as they come.
+    """
+    found = []
+    for form in dict.fromkeys(forms):
+        numbers = [number for number, name in enumerate(forms) if name == form]
+        if shuffle:
+            shuffle.shuffle(numbers)
+        size = max(1, lines // FORMS[form].num_lines)
+        found += [numbers[begin : begin + size] for begin in range(0, len(numbers), size)]
+    if shuffle:
+        shuffle.shuffle(found)
+    yield from found
+
+
+def read_lines(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, poems: Sequence[Sequence[str]]) -> Lines:
+    """Has a network read poems, each the lines of one of this form, without marks."""
+    texts = ["".join(line + "，。"[n % 2] for n, line in enumerate(lines)) for lines in poems]
+    ids = tokenizer([f"<{form}>"] * len(texts), texts, return_tensors="pt").input_ids
+    first = int(ids[0].eq(tokenizer.bos_token_id).nonzero()[-1]) + 1
+    shape = len(texts), FORMS[form].num_lines, FORMS[form].line_length + 1
+    end = first + shape[1] * shape[2]
+    found = model(ids, output_hidden_states=True, use_cache=False)
+    log_probs = found.logits[:, first - 1 : end - 1].float().log_softmax(2)
+    likely = log_probs.gather(2, ids[:, first:end, None]).reshape(shape)
+    states = found.hidden_states[-1][:, first:end].float().reshape(*shape, -1)[:, :, -2]
+    return Lines(log_probs.reshape(*shape, -1), likely, states)
+
+
+__all__ = ["Lines", "batches", "read_lines"]
