@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from datasets import Dataset
 
 from tang_rnn import TangPoet
 from training import preferences
+from training.data import encode
 from training.grading import Graded
 from training.lines import Lines, batches, read_lines
 from training.preferences import Settings, divergence, divergence_together, learn, liked, main
@@ -14,7 +16,16 @@ POEMS = [
     Graded("五绝", ("山色无人见", "溪声入夜闻", "孤舟何处客", "独宿楚江云"), (3, 3, 3, 3), "F"),
     Graded("五绝", ("云天长不有", "水树一人声", "月是山中去", "风花又得名"), (0, 0, 0, 0), "X"),
 ]
-REAL = {"五绝": [list(QUATRAIN)]}
+REAL = Dataset.from_list(
+    [
+        {
+            "text": "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。",
+            "form": "五绝",
+            "poet": "王之涣",
+            "title": "登鹳雀楼",
+        }
+    ]
+)
 
 
 def likely(poet: TangPoet) -> torch.Tensor:
@@ -27,13 +38,13 @@ def likely(poet: TangPoet) -> torch.Tensor:
 def test_what_was_liked_becomes_likelier_and_the_other_less():
     poet = TangPoet.from_pretrained("rnn")
     before, told = likely(poet), []
-    learn(poet, POEMS, REAL, Settings(epochs=20, learning_rate=1e-4, lines=8), told.append)
+    learn(poet, POEMS, encode(REAL, poet.tokenizer), Settings(epochs=20, learning_rate=1e-4, lines=8), told.append)
     gained = likely(poet) - before
     assert gained[0] > 0.5 and gained[1] < -0.5, gained
     assert abs(gained[2]) < gained[0], "a real poem stays about as likely as it was"
     assert len(told) == 20 and not poet.model.training
     again = TangPoet.from_pretrained("rnn")
-    learn(again, POEMS, REAL, Settings(epochs=20, learning_rate=1e-4, lines=8))
+    learn(again, POEMS, encode(REAL, again.tokenizer), Settings(epochs=20, learning_rate=1e-4, lines=8))
     torch.testing.assert_close(likely(again) - before, gained)  # by seed
 
 
@@ -49,9 +60,10 @@ def test_the_losses_are_what_they_are_said_to_be():
     loss = liked(now, before, grades, mean=2.0, beta=0.5)
     (way,) = torch.autograd.grad(loss, other)
     assert (way[0, :2, :, 0] < 0).all() and (way[0, 2:, :, 0] > 0).all() and not way[1].any(), "a mean line is let be"
-    assert divergence(lines(logits), before) == 0 and divergence_together(lines(logits), before) == 0
-    assert divergence(lines(logits.roll(1, 0)), before) > 0.1
-    assert abs(divergence_together(lines(logits.roll(1, 0)), before)) < 1e-6, "the same characters at other places"
+    was, moved = before.log_probs, lines(logits.roll(1, 0)).log_probs
+    assert divergence(was, was) == 0 and divergence_together(was, was) == 0
+    assert divergence(moved, was) > 0.1
+    assert abs(divergence_together(moved, was)) < 1e-6, "the same characters at other places"
 
 
 def test_a_batch_holds_poems_of_one_form_and_all_come_once():
@@ -62,7 +74,7 @@ def test_a_batch_holds_poems_of_one_form_and_all_come_once():
 
 def test_the_command_writes_a_checkpoint_and_says_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(preferences, "read_grades", lambda: POEMS)
-    monkeypatch.setattr(preferences, "real_poems", lambda *_: ["白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"])
+    monkeypatch.setattr(preferences, "load_corpus", lambda _: {"train": REAL})
     assert main(["rnn", "--output", str(tmp_path), "--epochs", "1"]) == 0
     assert "grading fit" in capsys.readouterr().out
     assert TangPoet.from_pretrained(str(tmp_path / "rnn")).write("春", seed=1).text.startswith("春")

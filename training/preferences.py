@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import math
 import random
 import sys
@@ -30,15 +31,16 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
 
-from tang_rnn import TangPoet
-from tang_rnn.verse import split_lines
+from tang_rnn import TangPoet, TangRNNForCausalLM
 
+from .data import IGNORED, Collator, LengthBatchSampler, encode, known_only
 from .errors import UserError, ended
 from .export import export
-from .grading import GRADED, Graded, read_grades
+from .grading import Graded, read_grades
 from .lines import Lines, batches, read_lines
-from .reading import real_poems
+from .loading import load_corpus
 from .teach import fast_bfloat16
 
 
@@ -54,7 +56,8 @@ class Settings(NamedTuple):
         learning_rate: of AdamW, falling to nothing by a cosine after a warm start.
         beta: how soon a line is liked enough.
         own, real, common: weights of the divergences: on the graded poems, on real ones, of characters taken together.
-        lines: in a step.
+        lines: of graded poems in a step.
+        real_characters: of real poems in a step; a longer poem is cut.
         seed: of the order, dropout and the real poems.
     """
 
@@ -65,6 +68,7 @@ class Settings(NamedTuple):
     real: float = 2.0
     common: float = 20.0
     lines: int = 128
+    real_characters: int = 1024
     seed: int = 0
 
 
@@ -78,21 +82,27 @@ def liked(now: Lines, before: Lines, grades: torch.Tensor, mean: float, beta: fl
     return -(weight.abs() * F.logsigmoid(beta * ratio * weight.sign())).mean() / beta
 
 
-def divergence(now: Lines, before: Lines) -> torch.Tensor:
-    """Nats a character by which what could stand at each place is now another."""
-    return (before.log_probs.exp() * (before.log_probs - now.log_probs)).sum(-1).mean()
+def divergence(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+    """Nats a character by which what could stand at each place, (..., V) logarithms, is now another."""
+    return (before.exp() * (before - now)).sum(-1).mean()
 
 
-def divergence_together(now: Lines, before: Lines, least: float = 1e-6) -> torch.Tensor:
+def divergence_together(now: torch.Tensor, before: torch.Tensor, least: float = 1e-6) -> torch.Tensor:
     """The same of the characters of all places taken together: nats."""
-    was, is_now = (lines.log_probs.exp().mean((0, 1, 2)) for lines in (before, now))
+    was, is_now = (each.flatten(0, -2).exp().mean(0) for each in (before, now))
     return (was * ((was + least).log() - (is_now + least).log())).sum()
+
+
+def expected(model: TangRNNForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The logarithms of what a network expects at each place of a batch of real poems that counts: (N, V)."""
+    hidden = model.model(batch["input_ids"], use_cache=False).last_hidden_state[:, :-1]
+    return model.lm_head(hidden[batch["labels"][:, 1:].ne(IGNORED)]).float().log_softmax(-1)
 
 
 def learn(
     poet: TangPoet,
     poems: Sequence[Graded],
-    real: dict[str, list[list[str]]],
+    real: Dataset,
     settings: Settings,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
@@ -100,7 +110,7 @@ def learn(
 
     Args:
         poems: with their grades.
-        real: poems of each form, each its lines.
+        real: rows of :func:`training.data.encode`.
         say: is told how it goes, an epoch a line.
     """
     rng, model = random.Random(settings.seed), poet.model
@@ -112,25 +122,29 @@ def learn(
     falling = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
+    collate = Collator(poet.tokenizer, unknown=0.01, inside=0.1, max_length=settings.real_characters)
+    lengths = [len(text) for text in real["text"]]
+    others = itertools.cycle(LengthBatchSampler(lengths, settings.real_characters, settings.seed))
 
-    def both(form: str, lines: Sequence[Sequence[str]]) -> tuple[Lines, Lines]:
+    def both(read: Callable, *what) -> tuple:
         with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
             with torch.no_grad():
-                was = read_lines(before, poet.tokenizer, form, lines)
-            return read_lines(model, poet.tokenizer, form, lines), was
+                was = read(before, *what)
+            return read(model, *what), was
 
     model.train()
     for epoch in range(settings.epochs):
         told = []
         for numbers in batches(forms, settings.lines, rng):
-            part, form = [poems[number] for number in numbers], poems[numbers[0]].form
-            own = both(form, [poem.lines for poem in part])
-            others = both(form, rng.sample(real[form], min(len(part), len(real[form]))))
+            part = [poems[number] for number in numbers]
+            own = both(read_lines, poet.tokenizer, part[0].form, [poem.lines for poem in part])
+            taken = collate([real[row] for row in next(others)])
+            pairs = tuple(each.log_probs for each in own), both(expected, taken)
             losses = (
                 liked(*own, torch.tensor([poem.grades for poem in part]), mean, settings.beta),
-                settings.own * divergence(*own),
-                settings.real * divergence(*others),
-                settings.common * (divergence_together(*own) + divergence_together(*others)),
+                settings.own * divergence(*pairs[0]),
+                settings.real * divergence(*pairs[1]),
+                settings.common * sum(divergence_together(*pair) for pair in pairs),
             )
             optimizer.zero_grad()
             sum(losses).backward()
@@ -145,17 +159,17 @@ def learn(
 
 def preferred(cells: Sequence[str], output: Path, settings: Settings, corpus: str) -> Iterator[str]:
     """Writes each cell as it is after learning into a folder of its name, and says how it went."""
-    for name in ("epochs", "learning_rate", "beta", "lines"):
+    for name in ("epochs", "learning_rate", "beta", "lines", "real_characters"):
         if getattr(settings, name) <= 0:
             raise PreferenceError(f"--{name.replace('_', '-')} must be more than 0")
     poems = read_grades()
     if not poems:
         raise PreferenceError("there are no grades to learn from: python -m training.grading")
-    real = {form: [split_lines(text) for text in real_poems(form, corpus, set(), "train")] for form in GRADED}
+    rows = load_corpus(corpus)["train"]
     for cell in cells:
         poet, lines = TangPoet.from_pretrained(cell), []
         yield f"{cell}: {len(poems)} poems"
-        learn(poet, poems, real, settings, lines.append)
+        learn(poet, poems, known_only(encode(rows, poet.tokenizer), poet.tokenizer), settings, lines.append)
         yield from lines
         folder = output / Path(poet.model.name_or_path).name
         export(poet.model, poet.tokenizer, folder)

@@ -56,9 +56,9 @@ def options_of(text: str) -> dict:
     return found
 
 
-def real_poems(form: str, corpus: str, known: set[str], split: str = "test") -> list[str]:
-    """Poems of a form and a part of the corpus whose poets are not among those known."""
-    rows = load_corpus(corpus)[split].filter(lambda row: row["form"] == form and row["poet"] not in known)
+def real_poems(form: str, corpus: str, known: set[str]) -> list[str]:
+    """Test poems of a form whose poets are not among those known."""
+    rows = load_corpus(corpus)["test"].filter(lambda row: row["form"] == form and row["poet"] not in known)
     return list(rows["text"])
 
 
