@@ -27,7 +27,7 @@ PORT = Option("port", int, None, "", least=1, most=2**16 - 1)
 def build_parser() -> argparse.ArgumentParser:
     """The command's options; their names and meaning are those of ``TangPoet.write``."""
     parser = Parser(prog="tang-rnn", description="Recurrent networks that write classical Chinese verse.")
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--version", action="store_true", help="print the version and the precision of writing")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def writing(name: str, help: str, names: Iterable[str]) -> argparse.ArgumentParser:
@@ -328,6 +328,9 @@ def main(argv: list[str] | None = None) -> int:
             from importlib.metadata import version
 
             print(f"tang-rnn {version('tang_rnn')}", flush=True)
+            from tang_rnn.recurrence import precision  # brings torch
+
+            print(f"writes in {precision()} here", flush=True)
             return 0
         if arguments.command is None:
             parser.print_help()

@@ -81,7 +81,7 @@ def test_what_is_seen_of_a_line_is_what_writing_sees_of_it(poet):
     poem = poet.write("春", form="五绝", regulated=True, seed=3, candidates=8)
     states, _ = seen(poet, [Graded(poem.form, tuple(poem.lines), (0,) * 4, "X")])
     again = poet.grader(torch.tensor(states))
-    assert poem.grade == pytest.approx(float(again.sum()), abs=1e-3)
+    assert poem.grade == pytest.approx(float(again.sum()), abs=2e-2)  # written in bfloat16, where there is
 
 
 def test_of_two_equally_likely_the_one_with_better_lines_is_chosen(poet, monkeypatch):

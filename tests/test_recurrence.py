@@ -2,13 +2,15 @@
 
 from dataclasses import fields
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import POEMS
 
 from tang_rnn import TangPoet, TangRNNConfig
-from tang_rnn.recurrence import Recurrence, select
+from tang_rnn.recurrence import Recurrence, linear, precision, select
 from tang_rnn.sizes import Sizes
+from training.corpus import HERE
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -42,6 +44,44 @@ def test_weights_that_are_not_tied(model, tokenizer):
     inputs = tokenizer([POEMS[0]], return_tensors="pt")
     recurrence = Recurrence(model.config, model.state_dict())
     torch.testing.assert_close(recurrence.logits(recurrence.read_all(**inputs)), model(**inputs).logits[:, -1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("inputs, outputs", [(256, 3072), (768, 3072), (768, 2304), (1024, 1024), (768, 256)])
+def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(inputs, outputs, threads):
+    """The terms of each sum cancel out, so that nothing is left but what rounding makes of their order."""
+    noise, before = torch.Generator().manual_seed(0), torch.get_num_threads()
+    half, row = (torch.randn(count, inputs // 2, generator=noise).bfloat16().float() for count in (outputs, 256))
+    product, rows = linear(torch.cat([half, -half], 1)), torch.cat([row, row], 1)
+    together = product(rows)
+    torch.set_num_threads(threads)
+    try:
+        for count in (1, 2, 3, 8, 17, 32, 33, 64, 100, 256):
+            for first in (0, 256 - count):
+                assert torch.equal(product(rows[first : first + count]), together[first : first + count])
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_lower_precision_loses_nothing(cell, monkeypatch):
+    """Poems are as likely as in float32, on average and nearly each."""
+    if precision() == "float32":
+        pytest.skip("this machine writes in float32")
+    poet, losses = TangPoet.from_pretrained(cell), []
+    poems = [row["text"] for row in pq.read_table(HERE / "validation.parquet").to_pylist() if row["form"] == "七绝"]
+    rows = [ids + [poet.vocabulary.end] for ids in poet.tokenizer(["<七绝>"] * 100, poems[:100]).input_ids]
+    (tokens,) = torch.tensor([row for row in rows if len(row) == 35]).T[None]
+    for way in ("bfloat16", "float32"):
+        monkeypatch.setenv("TANG_RNN_PRECISION", way)
+        recurrence, found = Recurrence(poet.recurrence.config, poet.recurrence.weights), []
+        state = recurrence.begin(tokens.shape[1])
+        for now, after in zip(tokens, tokens[1:]):
+            state = recurrence.step(now, state)
+            found.append(-recurrence.logits(state).log_softmax(1).gather(1, after[:, None])[:, 0])
+        losses.append(torch.stack(found).mean(0))
+    assert len(losses[0]) > 90 and losses[0].mean() == pytest.approx(float(losses[1].mean()), abs=0.002)
+    assert not torch.equal(*losses) and (losses[0] - losses[1]).abs().max() < 0.02
 
 
 def test_a_poet_writes_with_its_models_weights_whenever_they_change(checkpoint, model, tokenizer):
