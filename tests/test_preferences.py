@@ -1,5 +1,7 @@
 """What readers liked becomes likelier, and the rest stays what it was."""
 
+import json
+
 import pytest
 import torch
 from datasets import Dataset
@@ -77,6 +79,8 @@ def test_the_command_writes_a_checkpoint_and_says_what_is_missing(tmp_path, monk
     monkeypatch.setattr(preferences, "load_corpus", lambda _: {"train": REAL})
     assert main(["rnn", "--output", str(tmp_path), "--epochs", "1"]) == 0
     assert "grading fit" in capsys.readouterr().out
+    log = json.loads((tmp_path / "rnn" / "training_log.json").read_text())
+    assert log["preferences"] == {"poems": 2, "lines": 8} and log["parameters"], "its card tells both"
     assert TangPoet.from_pretrained(str(tmp_path / "rnn")).write("春", seed=1).text.startswith("春")
     monkeypatch.setattr(preferences, "read_grades", lambda: [])
     assert main(["rnn", "--output", str(tmp_path)]) == 2

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import copy
 import itertools
+import json
 import math
 import random
 import sys
@@ -41,6 +42,7 @@ from .export import export
 from .grading import Graded, read_grades
 from .lines import Lines, batches, read_lines
 from .loading import load_corpus
+from .papers import read_json
 from .teach import fast_bfloat16
 
 
@@ -171,8 +173,11 @@ def preferred(cells: Sequence[str], output: Path, settings: Settings, corpus: st
         yield f"{cell}: {len(poems)} poems"
         learn(poet, poems, known_only(encode(rows, poet.tokenizer), poet.tokenizer), settings, lines.append)
         yield from lines
-        folder = output / Path(poet.model.name_or_path).name
+        source = Path(poet.model.name_or_path)
+        folder, log = output / source.name, read_json(source / "training_log.json", missing={})
         export(poet.model, poet.tokenizer, folder)
+        log["preferences"] = {"poems": len(poems), "lines": sum(len(poem.lines) for poem in poems)}
+        (folder / "training_log.json").write_text(json.dumps(log) + "\n", encoding="utf-8")
         yield f"  {folder}; then python -m training.grading fit {folder}"
 
 
