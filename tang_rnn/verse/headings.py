@@ -58,6 +58,12 @@ _LABELLED = re.compile(
 _COMMENTARY = re.compile(
     rf"^[【\[（(]?(?:{COMMENTARY})(?:[及和与與、/](?:{COMMENTARY}))*\d?[】\])）]?\s*(?:[:：]|$)|^[【\[（(](?:{COMMENTARY})[】\])）]"
 )
+# Who has no name: those of whom only that is said.
+_NAMELESS = re.compile("佚名|无名氏|無名氏|(?:[汉漢]|[南北]朝)?[乐樂]府(?:民歌|诗|詩)?|(?:[汉漢]|[南北]朝)民歌")
+# A cry, a line of its own in mixed verse; the same character three times is nobody's name.
+_CRY = re.compile(rf"君不[见見闻聞]|噫吁[嚱戏戲]|[嗟吁噫][乎夫呼]|[呜嗚]呼|([{HAN}])\1\1")
+# How titles end, those of songs above all, and how they begin.
+_TITLE = re.compile(rf"[{HAN}]{{2,}}[歌行吟曲引辞辭篇谣謠难難首诗詩词詞赋賦咏詠]|[送寄赠贈题題咏詠奉酬答][{HAN}]{{2,}}")
 _ADDRESS = re.compile(
     r"诗[云曰]$|[写說说吟]道$|^[请請求]|[请請](?:老师|大家|各位|问|看|指|批|赐)|帮[我忙]|看看|谢谢|謝謝|多谢|指正|斧正|点评|这首|這首|"
     r"[，。！？；]|[是的].*一首"
@@ -100,7 +106,19 @@ def is_by(text: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether it is surely meant as a poet's name: with a dynasty, or two to four characters after a surname."""
-    return is_by(text) or (2 <= len(bare := named(text)) <= 4 and bare[0] in _SURNAMES)
+    return (
+        is_by(text) or bool(_NAMELESS.fullmatch(text)) or (2 <= len(bare := named(text)) <= 4 and bare[0] in _SURNAMES)
+    )
+
+
+def is_cry(text: str) -> bool:
+    """Whether it is a short line that calls out, and no title or name: 君不见, 噫吁嚱, 鹅鹅鹅."""
+    return bool(_CRY.fullmatch(text))
+
+
+def is_title(text: str) -> bool:
+    """Whether it begins or ends as titles do, though a verse line might: 登幽州台歌, 送友人."""
+    return bool(_TITLE.fullmatch(text))
 
 
 def is_address(text: str) -> bool:
@@ -109,4 +127,5 @@ def is_address(text: str) -> bool:
 
 
 __all__ = ["COMMENTARY", "DYNASTY", "HAN", "NUMERAL", "POET_LABELS", "TEXT_LABELS", "TITLE_LABELS"]
-__all__ += ["is_address", "is_by", "is_commentary", "is_form", "is_name", "is_of_title", "label", "named"]
+__all__ += ["is_address", "is_by", "is_commentary", "is_cry", "is_form", "is_name", "is_of_title", "is_title"]
+__all__ += ["label", "named"]

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 from .headings import POET_LABELS, TITLE_LABELS, is_address, is_by, is_form, is_name, is_of_title, label, named
-from .rows import ATTRIBUTION, COMMENT, HEADING, IS_HAN, NOTE, POET, TITLE, Aside, Row
+from .rows import ATTRIBUTION, COMMENT, ENDS, HEADING, IS_HAN, NOTE, POET, TITLE, Aside, Row
 
 _TITLE_MARKS = re.compile(r"^[《〈『「\"“]?([^《》〈〉『』「」“”\"]+)[》〉』」\"”]?$")
+# A heading with a mark behind it (静夜思。), and what makes it a sentence.
+_ENDED = re.compile(rf"[^。.！？；;!?]{{1,12}}[。.．]|[^{ENDS}]{{1,12}}[，,]")
+_SPOKEN = re.compile("[了我你们們吗嗎呢的]")
 
 
 @dataclass
@@ -31,6 +34,8 @@ def head(row: Row, poem: Pasted) -> None:
     """A heading: an author if it looks like one, the title if there is none yet. Notes on it may name the author."""
     poem.aside += [aside for aside in row.aside if aside.kind != NOTE]
     text = row.text.strip(" \t\u3000:：")
+    if _ENDED.fullmatch(text) and not _SPOKEN.search(text):
+        text = text[:-1]
     if text:
         _name_heading(row.text, text, poem)
     for aside in row.aside:
@@ -74,10 +79,12 @@ def _name_heading(whole: str, text: str, poem: Pasted) -> None:
 
 def _title_and_poet(text: str) -> list[tuple[str, str]]:
     """A heading of two parts, with what each is: 静夜思 李白, 王之涣：登鹳雀楼, 七绝·早发, 秋兴 其一."""
-    pieces = [piece for piece in re.split(r"\s*[·•・|｜:：—–]+\s*|\s+[-/]\s+|\s+", text) if piece]
+    pieces = [piece for piece in re.split(r"\s*[·•・|｜:：—–，,]+\s*|\s+[-/]\s+|\s+", text) if piece]
     if len(pieces) != 2 or not all(map(IS_HAN.search, pieces)):
         return []
     one, other = pieces
+    if re.search("[，,]", text) and not is_name(other):  # 静夜思，李白 is a heading, 危乎高哉，蜀道难 is none
+        return []
     if is_of_title(other):
         return [(TITLE, text)]
     if is_form(one) and (one[0] in "五七" or not is_name(other)):

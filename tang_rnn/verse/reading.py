@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ..faults import Fault, text_of
-from .headings import HAN, is_address, is_by, is_commentary, is_name, label
+from .headings import HAN, is_address, is_by, is_commentary, is_cry, is_form, is_name, is_of_title, is_title, label
 from .naming import Pasted, attribute, foot, head, name_by_form, put
 from .rows import COMMENT, ENDS, IS_HAN, NOTE, ONLY_HAN, POET, REGULAR, SIGN, TITLE, Aside, Row, pieces_of, rows_of
 
@@ -174,12 +174,13 @@ def _poem(rows: list[Row], everything: bool = False) -> Pasted:
     marked = any(row.marked for row in rows)
     verse = [i for i, row in enumerate(rows) if everything or _is_verse(row, length)]
     if not length and not marked and not everything:
-        author = next((i for i, row in enumerate(rows[:3]) if is_by(row.text)), -1)
-        verse = [i for i, row in enumerate(rows) if row.pieces and i > author]
+        verse = [i for i, row in enumerate(rows) if row.pieces and i >= _headed(rows)]
     if marked and not rows[-1].marked and re.search("[《〈）)】]", rows[-1].text):  # （唐·李白《静夜思》）
         verse = [i for i in verse if i < len(rows) - 1] or verse
     verse = _without_title_rows(rows, verse, length, marked)
-    verse = _with_other_lengths(rows, verse)
+    verse = _with_other_lengths(rows, verse, marked)
+    if not marked and verse and is_title(rows[verse[0]].text) and _are_whole(len(verse) - 1):
+        verse = verse[1:]
     chosen = set(verse)
     for index, row in enumerate(rows):
         if index in chosen:
@@ -206,18 +207,53 @@ def _poem(rows: list[Row], everything: bool = False) -> Pasted:
     return poem
 
 
-def _with_other_lengths(rows: list[Row], verse: list[int]) -> list[int]:
-    """Verse rows with those around them whose lines are of another length, yet of one: 君不见，; 吴山开，越溪涸。"""
+def _headed(rows: list[Row]) -> int:
+    """How many rows of heading stand above mixed verse without marks."""
+    if author := next((i for i, row in enumerate(rows[:3]) if is_by(row.text)), -1) + 1:
+        return author
+    usual = Counter(len(row.text) for row in rows).most_common(1)[0][0]
+    if len(rows) > _LEAST and len(rows[1].text) < 4 and len(rows[1].text) != usual and is_name(rows[1].text):
+        return 0 if is_cry(rows[1].text) else 2
+    first, *others = rows
+    if not others or is_cry(first.text):
+        return 0
+    # What stands alone or before a cry is a title; what is left over before couplets only if it looks like one.
+    longest = len(first.text) > max(len(row.text) for row in others)
+    left = _are_whole(sum(len(row.pieces) for row in others)) and (longest or is_title(first.text))
+    return int(left or others[0].blank_before or is_cry(others[0].text))
+
+
+def _with_other_lengths(rows: list[Row], verse: list[int], marked: bool) -> list[int]:
+    """Verse rows with those around them whose lines are of another length, yet of one: 君不见，; 吴山开，越溪涸。;
+    where nothing is marked, a line that calls out, one that makes the first couplet whole, and a last couplet."""
 
     def is_more(row: Row) -> bool:
         one = len({*map(len, row.pieces)}) == 1 and all(map(ONLY_HAN.fullmatch, row.pieces))
         return one and len(row.pieces) > 1 and row.text[-1] in ENDS and not any(map(is_address, row.pieces))
+
+    def is_plain(row: Row) -> bool:
+        known = is_name(row.text) or is_form(row.text) or is_of_title(row.text) or is_address(row.text)
+        return bool(re.fullmatch(f"[{HAN}]{{2,11}}", row.text)) and not known and not row.aside
 
     verse = list(verse)
     while verse and verse[0] and (rows[verse[0] - 1].text[-1:] in ("，", ",") or is_more(rows[verse[0] - 1])):
         verse.insert(0, verse[0] - 1)
     while verse and verse[-1] + 1 < len(rows) and is_more(rows[verse[-1] + 1]):
         verse.append(verse[-1] + 1)
+    if marked or not verse:
+        return verse
+    first = verse[0]
+    cry = next((i for i, row in enumerate(rows[:first]) if is_cry(row.text)), None)
+    if cry is not None:
+        verse = [*range(cry, first), *verse]
+    elif first > 1 and not rows[first].blank_before and is_plain(rows[first - 1]):
+        lines = sum(len(rows[i].pieces) for i in verse)
+        if lines % 2 and _are_whole(lines + 1) and any(is_name(row.text) for row in rows[: first - 1]):
+            verse.insert(0, first - 1)
+    below = rows[verse[-1] + 1 :]
+    pair = below[:2] if len(below) == 2 else []
+    if pair and all(map(is_plain, pair)) and len(pair[0].text) == len(pair[1].text) and not pair[0].blank_before:
+        verse += [verse[-1] + 1, verse[-1] + 2]
     return verse
 
 
@@ -237,6 +273,9 @@ def _without_title_rows(rows: list[Row], verse: list[int], length: int, marked: 
     others = [rows[i] for i in verse[1:]]
     lines = sum(len(rows[i].pieces) for i in verse)
     if marked and not first.marked and all(row.marked for row in others) and (lines % 2 or not length):
+        return verse[1:]
+    ended = len(first.pieces) == 1 and first.text[-1] in "。.．"  # 登幽州台歌。
+    if length and ended and all(row.marked for row in others) and _are_whole(lines - 1):
         return verse[1:]
     alone = len(first.pieces) == 1 and others[0].blank_before
     return verse[1:] if not marked and length and lines - 1 in (4, 8) and alone else verse

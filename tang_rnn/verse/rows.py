@@ -60,6 +60,8 @@ _MARKED_VOWELS = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ"
 _PINYIN = re.compile(rf"\s*[A-Za-zü]*[{_MARKED_VOWELS}][A-Za-zü{_MARKED_VOWELS}]*\s*")
 _TRANSLATION = re.compile(rf"(?<=[{HAN}])(?:([{ENDS}”])|\s+[–—|/:-]*)\s*[A-Za-z][^{HAN}]*$")
 _REFERENCE = re.compile(rf"(?<=[{HAN}])(?:\d{{1,2}}|[*†‡※^]+)(?=[{ENDS}]|$)|(?<=[{ENDS}])\s*\d{{1,3}}$")
+# What is left open in a line, to be filled in: 黄河入____流, 黄河入（  ）流.
+_OPEN = re.compile(r"[_＿]{2,}|[（(][ \t\u3000_＿]*[）)]")
 # Radicals, compatibility ideographs, full-width digits and letters.
 _OTHER_GLYPH = re.compile("[\u2e80-\u2fdf\uf900-\ufaff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0002f800-\U0002fa1f]")
 # Radicals of the supplement that Unicode does not map to the characters they are.
@@ -158,7 +160,7 @@ def _clean(text: str, signs: list[str]) -> str:
     text = re.sub(r"<(r[tp])\b[^>]*>.*?</\1>", "", text, flags=re.IGNORECASE)  # what stands above characters
     text = re.sub(r"\[/?(?:center|b|i|u|quote|size|color|font|align)(?:=[^\]]*)?\]", "", text, flags=re.IGNORECASE)
     text = html.unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", text)).replace("\xa0", " ")
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+    text = _filled(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
     text = re.sub(rf"[→⇒➔➜➡＿‖∥¦]|(?<=[{HAN}])_(?=[{HAN}])", "/", text)
     kept = []
     for char in text:
@@ -169,6 +171,40 @@ def _clean(text: str, signs: list[str]) -> str:
             continue
         kept.append(char)
     return re.sub(rf"(?<=[{ENDS}])[ \t]*\d{{1,3}}[.．、:：)）][ \t]*", "", "".join(kept))  # numbers within a row
+
+
+def _filled(text: str) -> str:
+    """The text with □ for each character that is left open, where the other verse lines say how many these are."""
+    lines = text.split("\n")
+    if not any(map(_OPEN.search, lines)):
+        return text
+    closed = (
+        piece for line in lines if not _OPEN.search(line) or re.search(f"[{ENDS}]", line) for piece in split_lines(line)
+    )
+    lengths = Counter(len(piece) for piece in closed if len(piece) in REGULAR and ONLY_HAN.fullmatch(piece))
+    if not lengths:
+        return text
+    length, by_marks = max(lengths, key=lengths.__getitem__), any(re.search(f"[{ENDS}]", line) for line in lines)
+
+    def filled(match: re.Match) -> str:
+        piece = match[0]
+        parts = _OPEN.split(piece)
+        missing, places = length - len(IS_HAN.findall(piece)), len(parts) - 1
+        if not places or missing < places or not re.fullmatch(rf"(?:\d+[、)）]|[{HAN}\s])*", "".join(parts)):
+            return piece
+        sizes = [missing // places + (number < missing % places) for number in range(places)]
+        return "".join(part.strip() + "□" * size for part, size in zip(parts, [*sizes, 0]))
+
+    whole = 0  # verse lines since one was left open or a poem began: behind a whole poem strokes alone are a rule
+    for number, line in enumerate(lines):
+        marked = re.search(f"[{ENDS}]", line)
+        rule = not marked and not IS_HAN.search(line) and (not whole or whole >= 4 and whole % 2 == 0)
+        named = label(_OPEN.sub("", line).strip(" :：") + "：")  # 姓名____
+        if not (by_marks and not marked and IS_HAN.search(line)) and not rule and not named:
+            lines[number] = re.sub(rf"[^{ENDS}]+", filled, line)
+        pieces = split_lines(lines[number])
+        whole = whole + len(pieces) if pieces and {*map(len, pieces)} == {length} else 0
+    return "\n".join(lines)
 
 
 def _upright(lines: list[str]) -> list[str]:
