@@ -126,7 +126,7 @@ def measure(poet: TangPoet, gpt2: GPT2LMHeadModel, poems: int, rounds: int) -> l
         "write, free": (1, lambda: write()),
         "write, regulated, one candidate": (1, lambda: write(regulated=True, candidates=1)),
         "bare loop, 8 rows a poem": (8, lambda: portions(8 * poems)),
-        "write, regulated": (8, lambda: write(regulated=True)),
+        "write, regulated, best of eight": (8, lambda: write(regulated=True, candidates=8)),
         "generate": (1, lambda: generate(poet.model, poet, poems)),
         "equal GPT-2, generate": (1, lambda: generate(gpt2, poet, poems)),
         "prefix again": (1, lambda: again(poet, poems)),

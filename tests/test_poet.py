@@ -12,7 +12,7 @@ from tang_rnn.poet import CELLS
 from tang_rnn.verse import FORMS, PINGSHUI, STOP, check
 from tang_rnn.writing import search
 from tang_rnn.writing.request import OPTIONS
-from tang_rnn.writing.sampling import Sampling
+from tang_rnn.writing.sampling import Sampling, largest
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +261,16 @@ def test_a_folder_that_is_no_checkpoint(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(PoetError, match="cannot load"):
         TangPoet.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("width", [9, 640, 6823])
+def test_the_largest_are_those_of_the_whole_row(width):
+    """Also where hardly any may come, as under rules."""
+    scores = torch.randn(20, width, generator=torch.Generator().manual_seed(0))
+    scores[:9] = scores[:9].masked_fill(torch.rand(9, width, generator=torch.Generator().manual_seed(1)) > 0.02, -9e9)
+    values, tokens = largest(scores, min(64, width))
+    assert torch.equal(values, scores.topk(min(64, width)).values) and torch.equal(values, scores.gather(1, tokens))
+    assert all(len(set(row)) == len(row) for row in tokens.tolist())
 
 
 def test_drawing_follows_the_probabilities():

@@ -297,11 +297,13 @@ class Constraint:
         kind, rhyme = slot[:, Slot.KIND], slot[:, Slot.RHYME]
         if self.any_free:
             kind = torch.where(self.free[plan], self._free_kind(progress), kind)
-        allowed = vocabulary.masks.index_select(0, kind)  # (B, V), a copy
+        if self.regulated:
+            both = kind * len(vocabulary.tone_masks) + self._tone_mask(progress, kind, rhyme)
+            allowed = vocabulary.kinds_by_tone.index_select(0, both)
+        else:
+            allowed = vocabulary.masks.index_select(0, kind)  # (B, V), a copy
         if self.bans:
             allowed &= ~self.banned[plan]
-        if self.regulated:
-            allowed &= vocabulary.tone_masks.index_select(0, self._tone_mask(progress, kind, rhyme))
         if self.rhyme_words:
             rhymes = rhyme.eq(RHYMES) | rhyme.eq(MAY_RHYME)
             if bool(rhymes.any()):

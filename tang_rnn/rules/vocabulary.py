@@ -17,7 +17,17 @@ CHARACTER, COMMA_ONLY, STOP_ONLY, END_ONLY, CHARACTER_OR_END, CHARACTER_OR_MARK,
 NO_RHYME, RHYMES, MAY_RHYME, MUST_NOT_RHYME = range(4)
 # Tables of tone and rhyme, see :class:`Vocabulary`.
 HEARD = frozenset(
-    ("tones", "read_tones", "heard_tones", "tone_masks", "oblique_only", "groups", "read_groups", "group_sizes")
+    (
+        "tones",
+        "read_tones",
+        "heard_tones",
+        "tone_masks",
+        "kinds_by_tone",
+        "oblique_only",
+        "groups",
+        "read_groups",
+        "group_sizes",
+    )
 )
 _TONE_CLASSES = {LEVEL: 0, OBLIQUE: 1, EITHER: 2, UNKNOWN: 3}
 
@@ -74,6 +84,7 @@ class Vocabulary:
         heard_tones: (4, W) the same by how the slot rhymes: where a line ends, one of two tones is taken for the one
             that fits.
         tone_masks: (9, W) bool, the same as masks.
+        kinds_by_tone: (7 * 9, W) bool, what both a kind of slot and a tone mask leave; the row is kind * 9 + tone mask.
         oblique_only: (W,) bool, 仄 and without any level reading.
         groups: (W,) bit g is set if the character rhymes in level group g; to write by.
         read_groups: (W,) likewise to read by.
@@ -139,6 +150,7 @@ class Vocabulary:
             [nothing, level, oblique, either, every_tone]
             + [nothing, rhyming, self.oblique_only, rhyming | self.oblique_only]
         )
+        self.kinds_by_tone = (self.masks[:, None] & self.tone_masks).flatten(0, 1)
         bits = self.groups[:, None] >> torch.arange(len(book.level_groups)) & 1
         self.group_sizes = bits.sum(0).tolist()
 

@@ -93,7 +93,7 @@ class Drawing:
         token = self.sampling.draw(
             self.constraint.apply(progress, scores if apart is None else scores + apart), uniform
         )
-        log_prob = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(1)
+        log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
         strain = (-log_prob - STRAINED).clamp(min=0)
         if apart is not None:
             strain = strain + (-apart.gather(1, token[:, None])[:, 0] - FORCED).clamp(min=0)
@@ -115,7 +115,7 @@ class Drawing:
             return None
         rows = due.nonzero()[:, 0]
         found = self.recurrence.logits(self._apart(ids[rows])).float().log_softmax(1)
-        return found.new_zeros(len(ids), found.shape[1]).index_copy(0, rows, found)
+        return found if len(rows) == len(ids) else found.new_zeros(len(ids), found.shape[1]).index_copy(0, rows, found)
 
     def _apart(self, ids: torch.Tensor) -> State:
         """The state behind the line that each row is in, (B, T), as if nothing stood before it."""
