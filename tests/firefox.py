@@ -92,6 +92,10 @@ class Firefox:
     def open(self, url: str) -> None:
         self.send("WebDriver:Navigate", url=url)
 
+    def enter(self, selector: str | None) -> None:
+        """Goes into a frame of the page, where all that follows is done; None: back to the page."""
+        self.send("WebDriver:SwitchToFrame", **({"element": self.find(selector)} if selector else {"id": None}))
+
     def run(self, script: str, *arguments):
         """What a script returns; its arguments are ``arguments``."""
         return self.send("WebDriver:ExecuteScript", script=script, args=list(arguments), sandbox=None)

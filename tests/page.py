@@ -30,6 +30,15 @@ return { frame: all(".frame")[0], heading: all(".heading *"), poem: all(".poem >
     scroll: document.documentElement.scrollWidth, width: innerWidth };"""
 
 
+def around(place: str) -> str:
+    """What Hugging Face puts around a Space, as far as it matters: another site, whose frame is as tall as the page."""
+    return f"""<!doctype html><header style="height: 60px">Spaces</header>
+    <iframe style="width: 100%; height: 2600px; border: 0" allow="clipboard-read; clipboard-write; fullscreen"
+        sandbox="allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-same-origin
+        allow-scripts allow-storage-access-by-user-activation"
+        src="{place}"></iframe>"""
+
+
 def load_app():
     """demo/app.py as a module, loaded once."""
     if "tang_demo_app" not in sys.modules:

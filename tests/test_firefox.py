@@ -2,12 +2,16 @@
 
 import base64
 import re
+import sys
 import zlib
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import firefox as driven
 import pytest
-from page import CI, SHEET_BOXES
+from page import CI, SHEET_BOXES, around
 from proxies import proxied  # noqa: F401  (a fixture)
 
 from tang_rnn.verse import check, split_lines
@@ -312,3 +316,77 @@ def test_a_browser_that_lets_nothing_be_stored_says_so(window, url):
         window.wait("document.querySelector('[data-form=write] .go').textContent === '落笔'")
     finally:
         window.browser("Services.prefs.clearUserPref(arguments[0])", blocked)
+
+
+@contextmanager
+def another_site(place):
+    """The address of a page that has this place in a frame; localhost and 127.0.0.1 are different sites."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(around(place).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://localhost:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize("storage", ["apart", "blocked"])
+def test_the_page_in_a_frame_of_another_site(window, url, monkeypatch, storage):
+    """As in a Space: what the page stores is kept apart there, as Firefox does of itself, or may not be stored."""
+    kept, headers = "network.cookie.cookieBehavior", sys.modules["page_guard"].HEADERS
+    policy = headers["Content-Security-Policy"]
+    window.browser("Services.prefs.setIntPref(arguments[0], arguments[1])", kept, {"apart": 5, "blocked": 1}[storage])
+    try:
+        with another_site(f"{url}?__theme=dark&__sign=secret&opening=%E6%9C%88&seed=3") as site:
+            window.prefer("en-US")
+            window.size(1000, 760)
+            window.open(site)
+            window.enter("iframe")
+            assert not window.run("return document.querySelector('.tang')")  # not every site may have it in a frame
+            monkeypatch.setitem(headers, "Content-Security-Policy", policy.replace("https://huggingface.co", site))
+            window.enter(None)
+            window.open(site)
+            window.enter("iframe")
+            first = stands(window)
+            assert first.startswith("月") and window.run("return top !== window && document.body.matches('.dark')")
+            window.wait("[...document.fonts].some(face => /Tang/.test(face.family) && face.status === 'loaded')")
+            window.click(f"{UNDER} [data-act=link]")
+            window.wait(f"document.querySelector('{WORD}').textContent.includes('Link copied')")
+            window.click(f"{UNDER} [data-act=picture]")
+            window.wait("document.querySelector('.picture img')?.naturalWidth > 1000")
+            box = window.run("return document.querySelector('.picture').getBoundingClientRect().toJSON()")
+            window.enter(None)
+            down = window.run("return document.querySelector('iframe').getBoundingClientRect().top")
+            assert 0 <= down + box["top"] <= down + box["bottom"] <= 760  # on the screen, not in the frame's middle
+            window.enter("iframe")
+            window.press("Escape")
+            window.wait("!document.querySelector('.picture').open")
+            window.click(f"{UNDER} [data-act=another]")
+            shown = f"document.querySelector('{SHEET}:not([aria-busy]) .poem')?.textContent"
+            window.wait(f"![undefined, {first!r}].includes({shown})")
+            stands(window)
+            window.click("[data-form=write] .drafts summary")
+            note = "[data-form=write] .drafts > .soft"
+            warned = window.run("return document.querySelector(arguments[0]).checkVisibility()", note)
+            assert warned == (storage == "blocked") and "save them before you leave" in window.text(note)
+            window.click("[data-form=write] li:nth-child(2) [data-draft=take]")
+            window.wait(f"document.querySelector('{SHEET} .poem').textContent === {first!r}")
+            window.enter(None)
+            window.open(site)
+            window.enter("iframe")
+            stands(window)
+            drafts = window.run("return document.querySelectorAll('[data-form=write] [data-draft=take]').length")
+            assert drafts == (2 if storage == "apart" else 1)
+    finally:
+        window.enter(None)
+        window.browser("Services.prefs.clearUserPref(arguments[0])", kept)

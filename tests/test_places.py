@@ -7,6 +7,7 @@ import re
 import httpx
 import pytest
 from browsers import PATIENCE, TYPEFACE, launched
+from page import around
 from proxies import proxied  # noqa: F401
 
 
@@ -42,13 +43,8 @@ def test_the_page_writes_in_a_frame(proxied, browser):
     page.close()
 
 
-# What Hugging Face puts around a Space, as far as it matters: another site, whose frame is as tall as the page.
 SPACE, HUB = "https://me-tang.hf.space", "https://huggingface.co"
-AROUND = f"""<!doctype html><header style="height: 60px">Spaces</header>
-<iframe style="width: 100%; height: 2600px; border: 0" allow="clipboard-read; clipboard-write; fullscreen"
-    sandbox="allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-same-origin
-    allow-scripts allow-storage-access-by-user-activation"
-    src="{SPACE}/?__theme=dark&__sign=secret&opening=%E6%9C%88&seed=3"></iframe>"""
+AROUND = around(f"{SPACE}/?__theme=dark&__sign=secret&opening=%E6%9C%88&seed=3")
 NO_STORAGE = """if (location.host.endsWith("hf.space"))
     Object.defineProperty(window, "localStorage", { get() { throw new DOMException("denied", "SecurityError") } })"""
 
