@@ -27,6 +27,7 @@ Poems = list[list[str]]  # lines
 
 DOUBLED = 3  # times that a doubling must stand in the poems
 CONTRARY = 0.5  # the least price of two words that shun each other: rarer together than chance by a factor e^-0.5
+UNLIKE = 0.15  # the same where one names the weather: rain and the moon are seldom seen at once, but are in many poems
 EXPECTED = 4  # poems in which two words would stand by chance, for their rarity to say something
 # Words that name a season or an hour; which of them shun each other is counted.
 SEASONS = {
@@ -44,8 +45,9 @@ SEASONS = {
 }
 HOUR = (
     "晓 曙 晨 朝 朝阳 初日 日出 日高 鸡鸣 白日 午 昼 晚 暮 暮色 日暮 日斜 夕 夕阳 斜阳 残阳 落日 斜日 落晖 落照 残照 "
-    "黄昏 夜 夜半 夜深 宵 月 明月 残月 星 灯 烛 漏 梦 三更"
+    "黄昏 夜 夜半 夜深 宵 月 明月 残月 月落 月明 星 灯 烛 漏 梦 三更 夕照 暮烟 暮云 晚烟 日落"
 )
+WEATHER = "雨 细雨 风雨 春雨 秋雨 暮雨 夜雨 晴 霁 阴 雪"
 CHARACTERS = 4096  # of the tables, the most frequent
 REACH = 7  # lines between which characters are taken to stand together
 RARE = 1e-4  # below this share of all, a character weighs no less in the thin matrices
@@ -59,16 +61,19 @@ def doublings(poems: Poems) -> frozenset[str]:
 
 
 def contrary(quatrains: Poems) -> dict[tuple[str, str], float]:
-    """The words of season, and those of hour, that are rarer in one quatrain than chance would have it.
+    """The words of season, and those of hour and weather, that are rarer in one quatrain than chance would have it.
 
     Two words that are too rare to say shun each other as much as all such of their seasons do together.
     """
     texts = [" ".join(lines) for lines in quatrains]
     season = {word: name for name, words_of in SEASONS.items() for word in words_of.split()}
-    return _shunning(texts, season) | _shunning(texts, dict.fromkeys(HOUR.split(), "any"))
+    sky = dict.fromkeys(f"{HOUR} {WEATHER}".split(), "any")
+    return _shunning(texts, season) | _shunning(texts, sky, frozenset(WEATHER.split()))
 
 
-def _shunning(texts: Sequence[str], kinds: dict[str, str]) -> dict[tuple[str, str], float]:
+def _shunning(
+    texts: Sequence[str], kinds: dict[str, str], weather: frozenset[str] = frozenset()
+) -> dict[tuple[str, str], float]:
     """The pairs of these words, each with its kind, and how much rarer they are together than by chance."""
     has = np.array([[word in text for text in texts] for word in kinds], dtype=np.float32)  # (words, texts)
     both, alone = has @ has.T, has.sum(1)
@@ -80,7 +85,7 @@ def _shunning(texts: Sequence[str], kinds: dict[str, str]) -> dict[tuple[str, st
                 continue
             if chance >= EXPECTED:
                 price = math.log((chance + 1) / (both[i, j] + 1))
-                if price >= CONTRARY:
+                if price >= (CONTRARY if weather.isdisjoint(pair) else UNLIKE):
                     found[pair] = price
             elif kinds[one] != kinds[other] and "any" not in (kinds[one], kinds[other]):
                 of_kind = kinds[other], kinds[one]
@@ -88,7 +93,7 @@ def _shunning(texts: Sequence[str], kinds: dict[str, str]) -> dict[tuple[str, st
                 found[pair] = of_kind
     prices = {kind: math.log((chances[kind] + 1) / (rare[kind] + 1)) for kind in chances}
     priced = {pair: prices[price] if isinstance(price, tuple) else price for pair, price in found.items()}
-    return {pair: price for pair, price in priced.items() if price >= CONTRARY}
+    return {pair: price for pair, price in priced.items() if price >= (UNLIKE if weather else CONTRARY)}
 
 
 # -- tables of pairs of characters ------------------------------------------------------------------------------------

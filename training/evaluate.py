@@ -418,7 +418,7 @@ ROWS = (
             ("nats a character", "loss"),
             ("stock words a poem", "stock_words"),
             ("commonness of words", "commonness"),
-            ("season or hour contradicted", "contradictions"),
+            ("season, hour or weather contradicted", "contradictions"),
             ("odd doublings", "odd_doublings"),
             ("words with a wrong tone", "mistoned"),
             ("coherence", "coherence"),

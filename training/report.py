@@ -71,7 +71,7 @@ ROWS = (
 # What readers notice, of poems under all rules; names of tang_rnn.verse.measures.
 AS_READ = (
     ("stock words a poem", "每首套语", nats, "stock_words"),
-    ("season or hour contradicted", "时令相违", share, "contradictions"),
+    ("season, hour or weather contradicted", "时令天候相违", share, "contradictions"),
     ("odd doublings", "生造叠字", share, "odd_doublings"),
     ("a word in a tone it never has", "字音不合其词", share, "mistoned"),
     ("coherence, a thousandth", "前后呼应（千分之一）", lambda value: nats(1000 * value), "coherence"),

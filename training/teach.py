@@ -61,7 +61,7 @@ SAVE_EVERY = 120  # seconds
 LEAST = 0.002  # nats a character that count as something learned
 FEWEST = 4  # poems there must be
 # Of a cell's training_log.json, what its card tells of how it came to be.
-STORY = ("epochs", "beside", "beside_epochs", "teachers", "pretrained_on", "pretrained_epochs", "taught")
+STORY = ("epochs", "beside", "beside_epochs", "teachers", "pretrained_on", "pretrained_epochs", "preferences", "taught")
 
 
 @dataclass

@@ -20,7 +20,7 @@ MEASURES = {
     "coherence": "characters of different lines that keep company in real poems",
     "commonness": "words of two characters that are common in real poems",
     "stock_words": "of the ten commonest of these",
-    "contradictions": "pairs of words of season or hour that shun each other",
+    "contradictions": "pairs of words of season, hour or weather that shun each other",
     "odd_doublings": "characters doubled that real poems do not double",
     "mistoned": "two-tone characters where the tone asked for is not that of their word",
     "parallelism": "characters of a middle couplet that answer those in their places",

@@ -4,7 +4,7 @@ Two lists counted from the training poems (``python -m training.associations``),
 of a poem:
 
 - doublings (叠字) that real verse has: 处处, 萧萧, but no 衣衣;
-- words of season and hour that keep out of each other's poems: 秋 and 东风, 夜 and 落日;
+- words of season, hour and weather that keep out of each other's poems: 秋 and 东风, 夜 and 落日;
 - two-tone characters by the word they stand in: 相思 is level, 离思 is not. A rhyme book gives a character its tones,
   only the word says which.
 
@@ -63,7 +63,7 @@ class Usage:
 
     @cached_property
     def markers(self) -> frozenset[str]:
-        """The words of season and hour."""
+        """The words of season, hour and weather."""
         return frozenset(word for pair in self.contrary for word in pair)
 
     def odd_doublings(self, lines: Sequence[str]) -> list[str]:
