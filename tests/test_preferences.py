@@ -39,14 +39,14 @@ def likely(poet: TangPoet) -> torch.Tensor:
 
 def test_what_was_liked_becomes_likelier_and_the_other_less():
     poet = TangPoet.from_pretrained("rnn")
-    before, told = likely(poet), []
-    learn(poet, POEMS, encode(REAL, poet.tokenizer), Settings(epochs=20, learning_rate=1e-4, lines=8), told.append)
+    before, settings = likely(poet), Settings(epochs=20, learning_rate=1e-4, lines=8)
+    told = list(learn(poet, POEMS, encode(REAL, poet.tokenizer), settings))
     gained = likely(poet) - before
     assert gained[0] > 0.5 and gained[1] < -0.5, gained
     assert abs(gained[2]) < gained[0], "a real poem stays about as likely as it was"
     assert len(told) == 20 and not poet.model.training
     again = TangPoet.from_pretrained("rnn")
-    learn(again, POEMS, encode(REAL, again.tokenizer), Settings(epochs=20, learning_rate=1e-4, lines=8))
+    assert list(learn(again, POEMS, encode(REAL, again.tokenizer), settings)) == told
     torch.testing.assert_close(likely(again) - before, gained)  # by seed
 
 

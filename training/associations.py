@@ -77,7 +77,7 @@ def _shunning(
     """The pairs of these words, each with its kind, and how much rarer they are together than by chance."""
     has = np.array([[word in text for text in texts] for word in kinds], dtype=np.float32)  # (words, texts)
     both, alone = has @ has.T, has.sum(1)
-    found, chances, rare = {}, Counter(), Counter()
+    found, few, chances, rare = {}, {}, Counter(), Counter()
     for i, one in enumerate(kinds):
         for j, other in enumerate(list(kinds)[:i]):
             pair, chance = (other, one), alone[i] * alone[j] / len(texts)
@@ -88,12 +88,10 @@ def _shunning(
                 if price >= (CONTRARY if weather.isdisjoint(pair) else UNLIKE):
                     found[pair] = price
             elif kinds[one] != kinds[other] and "any" not in (kinds[one], kinds[other]):
-                of_kind = kinds[other], kinds[one]
+                few[pair] = of_kind = kinds[other], kinds[one]
                 chances[of_kind], rare[of_kind] = chances[of_kind] + chance, rare[of_kind] + both[i, j]
-                found[pair] = of_kind
     prices = {kind: math.log((chances[kind] + 1) / (rare[kind] + 1)) for kind in chances}
-    priced = {pair: prices[price] if isinstance(price, tuple) else price for pair, price in found.items()}
-    return {pair: price for pair, price in priced.items() if price >= (UNLIKE if weather else CONTRARY)}
+    return found | {pair: prices[kind] for pair, kind in few.items() if prices[kind] >= CONTRARY}
 
 
 # -- tables of pairs of characters ------------------------------------------------------------------------------------

@@ -87,9 +87,10 @@ def write_page(page: Path, cells: Sequence[str], count: int, seed: int, corpus: 
         poet, form, opening = rng.choice(poets), GRADED[number % len(GRADED)], rng.choice(OPENINGS)
         written = poet.write(opening, form=form, regulated=True, seed=seed + number)
         poems.append({"form": form, "lines": written.lines, "real": False})
+    real = {form: real_poems(form, corpus, set()) for form in GRADED[: count // REAL]}
     for number in range(count // REAL):
         form = GRADED[number % len(GRADED)]
-        lines = split_lines(rng.choice(real_poems(form, corpus, set())))
+        lines = split_lines(rng.choice(real[form]))
         poems.append({"form": form, "lines": lines, "real": True})
     rng.shuffle(poems)
     parts = [EXPLAINED]

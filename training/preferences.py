@@ -109,14 +109,12 @@ def learn(
     poems: Sequence[Graded],
     real: Dataset,
     settings: Settings,
-    say: Callable[[str], None] = lambda line: None,
-) -> None:
-    """Changes a cell's network by the grades.
+) -> Iterator[str]:
+    """Changes a cell's network by the grades, and says how it goes, an epoch a line.
 
     Args:
         poems: with their grades.
         real: rows of :func:`training.data.encode`.
-        say: is told how it goes, an epoch a line.
     """
     rng, model = random.Random(settings.seed), poet.model
     torch.manual_seed(settings.seed)
@@ -158,7 +156,7 @@ def learn(
             falling.step()
             told.append([float(loss.detach()) for loss in losses])
         means = (f"{sum(each) / len(told):.3f}" for each in zip(*told))
-        say(f"  epoch {epoch + 1}: liked, own, real, common: {', '.join(means)}")
+        yield f"  epoch {epoch + 1}: liked, own, real, common: {', '.join(means)}"
     with torch.no_grad():
         for new, old in zip(model.parameters(), before.parameters()):
             new.lerp_(old, 1 - settings.share)
@@ -175,10 +173,9 @@ def preferred(cells: Sequence[str], output: Path, settings: Settings, corpus: st
         raise PreferenceError("there are no grades to learn from: python -m training.grading")
     rows = load_corpus(corpus)["train"]
     for cell in cells:
-        poet, lines = TangPoet.from_pretrained(cell), []
+        poet = TangPoet.from_pretrained(cell)
         yield f"{cell}: {len(poems)} poems"
-        learn(poet, poems, known_only(encode(rows, poet.tokenizer), poet.tokenizer), settings, lines.append)
-        yield from lines
+        yield from learn(poet, poems, known_only(encode(rows, poet.tokenizer), poet.tokenizer), settings)
         source = Path(poet.model.name_or_path)
         folder, log = output / source.name, read_json(source / "training_log.json", missing={})
         export(poet.model, poet.tokenizer, folder)

@@ -208,7 +208,7 @@ class Constraint:
         position = (progress.position + 1).clamp(max=self.num_slots - 1)
         new = {"position": position, "last": tokens}
         new["slot"] = self.table.index_select(0, progress.plan * self.num_slots + position)
-        mark = tokens.eq(vocabulary.comma) | tokens.eq(vocabulary.stop)
+        mark = vocabulary.are_marks(tokens)
         marked = (self.any_free or self.line_ends) and bool(mark.any())
         if self.any_free:
             new["run"] = (progress.run + 1).masked_fill(mark, 0)
@@ -285,8 +285,7 @@ class Constraint:
 
     def between_lines(self, progress: Progress) -> torch.BoolTensor:
         """Whether a row has just ended a line and another is to come, its form setting how long they are: (B,)."""
-        vocabulary, last = self.vocabulary, progress.last
-        mark = last.eq(vocabulary.comma) | last.eq(vocabulary.stop)
+        mark = self.vocabulary.are_marks(progress.last)
         return mark & ~self.free[progress.plan] & progress.slot[:, Slot.KIND].ne(END_ONLY)
 
     # -- what may come ------------------------------------------------------------------------------------------------

@@ -166,6 +166,10 @@ class Vocabulary:
         """The id that a given character is read as."""
         return self.ids.get(char, self.unknown)
 
+    def are_marks(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Which tokens end a line: bool, of the same shape."""
+        return tokens.eq(self.comma) | tokens.eq(self.stop)
+
     def on(self, device: torch.device) -> Vocabulary:
         """The same with its tables on a device: a copy, since others may be writing with this one."""
         if self.masks.device == device:

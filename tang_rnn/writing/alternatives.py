@@ -146,7 +146,7 @@ class Alternatives:
         now = self.ids[self.at : self.at + size]
         rows = rows.select(rows.tokens.ne(now).all(1).nonzero()[:, 0])
         rest = self.ids[self.at + size :]
-        marks = rest.eq(self.vocabulary.comma) | rest.eq(self.vocabulary.stop)
+        marks = self.vocabulary.are_marks(rest)
         line_end = int(marks.int().argmax())
         begin = 0
         for end, keep in zip((1, 2, line_end + 2, line_end + 2 + COUPLET, len(rest)), (*kept, 1)):

@@ -102,7 +102,7 @@ class Drawing:
             log_prob, strain = log_prob.masked_fill(unknown, 0), strain.masked_fill(unknown, 0)
         grade = torch.zeros_like(log_prob)
         if self.grader is not None:
-            over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
+            over = vocabulary.are_marks(token)
             if bool(over.any()):
                 grade = torch.where(over, self.grader(state[-1][0]), grade)
         return token, torch.stack([log_prob, strain, grade], 1)
@@ -120,7 +120,7 @@ class Drawing:
     def _apart(self, ids: torch.Tensor) -> State:
         """The state behind the line that each row is in, (B, T), as if nothing stood before it."""
         vocabulary, begin = self.constraint.vocabulary, self.recurrence.config.bos_token_id
-        before = ids.eq(vocabulary.comma) | ids.eq(vocabulary.stop) | ids.eq(begin)
+        before = vocabulary.are_marks(ids) | ids.eq(begin)
         of_line = before.flip(1).cumsum(1).flip(1).eq(0)  # (B, T): behind the last of these
         width = int(of_line.sum(1).max())
         line = torch.cat([ids.new_full((len(ids), 1), begin), ids[:, ids.shape[1] - width :]], 1)

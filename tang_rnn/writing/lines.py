@@ -63,7 +63,7 @@ def write_lines(
         token, gained = drawing.draw(state, progress, uniform.to(recurrence.device), ids)
         worth = worth + gained
         written = torch.cat([written, token[:, None]], 1)
-        over = token.eq(vocabulary.comma) | token.eq(vocabulary.stop)
+        over = vocabulary.are_marks(token)
         done += [Written(tokens, *sums) for tokens, sums in zip(written[over].tolist(), worth[over].tolist())]
         left = (~over).nonzero()[:, 0]
         if not len(left):
