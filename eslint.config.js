@@ -9,7 +9,7 @@ const BROWSER = [
 ];
 
 export default [
-  { ignores: [".venv/", "node_modules/", "dist/", "build/"] },
+  { ignores: [".venv/", "node_modules/", ".cache/", "dist/", "build/"] },
   js.configs.recommended,
   {
     rules: {
