@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Two cores spin at each other when every library starts two threads of its own.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint compat clean
+.PHONY: demo test lint compat lock clean
 
 demo: .venv/demo
 	$(BIN)/tang-rnn demo
@@ -26,12 +26,19 @@ node_modules/.package-lock.json: package.json package-lock.json
 compat: .venv/dev
 	$(BIN)/python tests/compat/environments.py
 
-# torch first: the constraints keep a later step from choosing another build of it.
-.venv/demo .venv/dev: pyproject.toml constraints.txt tang_rnn_command.py
+# All by its hash but torch, which is another build on each machine: requirements/lock.py says more.
+.venv/demo: LOCKS = build demo
+.venv/dev: LOCKS = build demo dev
+.venv/demo .venv/dev: pyproject.toml constraints.txt $(wildcard requirements/*.txt) tang_rnn_command.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --require-hashes --no-deps $(LOCKS:%=-r requirements/%.txt)
 	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[$(@F)]'
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	touch $@
+
+# The versions and hashes anew, by the pinned uv; the next make installs them.
+lock: .venv/dev
+	$(BIN)/python requirements/lock.py
 
 clean:
 	rm -rf .venv .cache build dist node_modules

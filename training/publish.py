@@ -16,7 +16,6 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -33,7 +32,6 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 from huggingface_hub.utils import validate_repo_id
-from packaging.requirements import Requirement
 
 from tang_rnn.checkpoint import load_model
 from tang_rnn.faults import Fault, first_line
@@ -195,33 +193,15 @@ def pins(constraints: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", constraints.lower().replace("_", "-"), re.M))
 
 
-def pin(requirements: str, constraints: str) -> str:
-    """The requirements, and what these need in turn, with the constraints' versions: a Space reads no second file."""
-    versions, lines, needed = pins(constraints), [], set()
-    for line in requirements.splitlines():
-        match = re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?\s*", line)
-        version = match and versions.get(match[1].lower().replace("_", "-"))
-        lines.append(f"{line.strip()}=={version}" if version else line)
-        if match:
-            gather(line, needed)
-    named = {re.match(r"[\w.-]*", line)[0].lower().replace("_", "-") for line in lines}
-    lines += [f"{name}=={versions[name]}" for name in sorted(needed - named) if name in versions]
-    return "\n".join(lines) + "\n"
+def space_requirements() -> str:
+    """What a Space installs: the versions of what the page needs, for a Space reads no second file.
 
-
-def gather(requirement: str, found: set[str]) -> None:
-    """Adds the names of all that a requirement brings along, as the packages say that are installed here."""
-    wanted = Requirement(requirement)
-    name = wanted.name.lower().replace("_", "-")
-    found.add(name)
-    try:
-        needs = map(Requirement, requires(wanted.name) or [])
-    except PackageNotFoundError:
-        return
-    for need in needs:
-        asked = [need.marker is None or need.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)]
-        if any(asked) and need.name.lower().replace("_", "-") not in found:
-            gather(str(need).partition(";")[0], found)
+    Without hashes: pip wants them of all packages or of none, and neither torch's build for CPUs, which is of another
+    index than the one that requirements/ was written by, nor what a Space installs of its own has one there.
+    """
+    torch = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))["torch"]
+    locked = (ROOT / "requirements" / "demo.txt").read_text(encoding="utf-8")
+    return "\n".join([CPU_TORCH, f"torch=={torch}", *re.findall(r"^[\w.-]+==.*[^\s\\]", locked, re.M)]) + "\n"
 
 
 def build_space(folder: Path, repo_id: str) -> None:
@@ -238,8 +218,7 @@ def build_space(folder: Path, repo_id: str) -> None:
         front_matter[kind] = [f"{owner}/{name}" if owner else name for name in names]
     metadata_save(folder / "README.md", front_matter)
     shutil.copytree(PACKAGE, folder / "tang_rnn", ignore=LEAVE_OUT, dirs_exist_ok=True)
-    requirements, constraints = folder / "requirements.txt", ROOT / "constraints.txt"
-    requirements.write_text(f"{CPU_TORCH}\n{pin(requirements.read_text(), constraints.read_text())}")
+    (folder / "requirements.txt").write_text(space_requirements(), encoding="utf-8")
     shutil.copy(ROOT / "LICENSE", folder)
 
 

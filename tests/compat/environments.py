@@ -84,7 +84,8 @@ def environment(end: str) -> Path:
 
 
 def wheel(folder: Path) -> Path:
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    building = ["--no-deps", "--no-build-isolation"]  # by the tool that is installed here, and was by its hash
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", *building, "--wheel-dir", folder, ROOT)
     return next(folder.glob("*.whl"))
 
 
