@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .cells import CELLS
+from .cells import Cell
 from .faults import text_of
 from .poet import PoetError, TangPoet
 from .writing.request import REQUIRED, Option
@@ -76,9 +76,10 @@ class Inspection:
         return None
 
 
-def trace(layer: torch.nn.RNNBase, x: torch.Tensor) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Gates and states of one of torch's recurrent layers over x: (T, in); each value (T, H)."""
-    cell = next(cell for cell in CELLS.values() if type(layer) is cell.layer)
+def trace(
+    cell: Cell, layer: torch.nn.RNNBase, x: torch.Tensor
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Gates and states of a cell, with the weights of its layer, over x: (T, in); each value (T, H)."""
     inputs = x @ layer.weight_ih_l0.T + layer.bias_ih_l0  # (T, blocks x H)
     state = (x.new_zeros(layer.hidden_size),) * len(cell.states)
     all_gates, all_states = [], []
@@ -118,7 +119,7 @@ def inspect(poet: TangPoet, text: str, context: str = "", top: int = 5) -> Inspe
     states: dict[str, list[torch.Tensor]] = {}
     x = embedded[0]
     for layer in model.model.layers:
-        own_gates, own_states = trace(layer.cell, x)
+        own_gates, own_states = trace(layer.kind, layer.cell, x)
         x = own_states["h"]
         for kept, own in ((gates, own_gates), (states, own_states)):
             for name, value in own.items():

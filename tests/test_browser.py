@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 from browsers import PATIENCE, TYPEFACE, launched
-from page import CI, running
+from page import CI, load_app, running
 from playwright.sync_api import Page, expect
 
 from tang_rnn.poet import PRETRAINED
+from tang_rnn.writing.request import OPTIONS
 
 expect.set_options(timeout=PATIENCE)
 AXE = Path(__file__).resolve().parent.parent / "node_modules/axe-core/axe.min.js"
@@ -75,6 +76,28 @@ def test_one_character_and_enter_make_a_poem(visit):
         == "vertical-rl"
     )
     assert page.evaluate(TYPEFACE)
+
+
+def test_fields_have_the_defaults_and_limits_of_their_options(visit):
+    options = {(form, each.name): each for form, all in load_app().ENDPOINTS.items() for each in all}
+    page, seen = visit(temperature="1.9"), set()
+    for field in page.locator("[data-form] input").all():
+        form, name, kind, checked, value, least, most, longest = field.evaluate(
+            "e => [e.form.dataset.form, e.name, e.type, e.checked, e.value, e.min, e.max, e.maxLength]"
+        )
+        option = options.get((form, name))
+        if kind == "checkbox":
+            assert checked == option.default
+        elif kind == "range":
+            assert (float(least), float(most)) == (option.least, option.most)
+            assert value == "1.9" == field.locator("+ output").text_content(), "what an address asks is what is shown"
+        elif longest > 0:
+            assert longest == option.longest
+        else:
+            continue
+        seen.add(name)
+    assert seen == {"regulated", "temperature", "title", "include", "rhyme_words", "avoid"}
+    expect(visit().locator("input[name=temperature]")).to_have_value(str(OPTIONS["temperature"].default))
 
 
 def test_each_cell_writes_and_signs(visit):

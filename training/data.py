@@ -15,13 +15,14 @@ from torch.utils.data import Sampler
 
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import COMMA, FORMS, STOP, classify, split_lines
+from tang_rnn.writing.reading import MAX_TITLE
 
 from .errors import CorpusError
 
 IGNORED = -100  # what cross entropy looks away from
 
 
-def _encode(rows: dict[str, list], places: list[int], tokenizer: TangTokenizer, max_title: int) -> dict[str, list]:
+def _encode(rows: dict[str, list], places: list[int], tokenizer: TangTokenizer) -> dict[str, list]:
     ids = partial(tokenizer, add_special_tokens=False, return_attention_mask=False)
     poets = tokenizer.get_added_vocab()
     forms = []
@@ -37,12 +38,12 @@ def _encode(rows: dict[str, list], places: list[int], tokenizer: TangTokenizer, 
     return {
         "form": forms,
         "poet": [[poets[f"<{poet}>"]] if f"<{poet}>" in poets else [] for poet in rows["poet"]],
-        "title": [title[:max_title] for title in ids([title or "" for title in rows["title"]]).input_ids],
+        "title": [title[:MAX_TITLE] for title in ids([title or "" for title in rows["title"]]).input_ids],
         "text": ids(rows["text"]).input_ids,
     }
 
 
-def encode(dataset: Dataset | IterableDataset, tokenizer: TangTokenizer, max_title: int = 12):
+def encode(dataset: Dataset | IterableDataset, tokenizer: TangTokenizer):
     """Columns form, poet, title and text as lists of token ids (each possibly empty), and, but in a stream, the row's
     number.
 
@@ -54,7 +55,7 @@ def encode(dataset: Dataset | IterableDataset, tokenizer: TangTokenizer, max_tit
         batched=True,
         with_indices=True,
         remove_columns=[name for name in dataset.column_names if name not in ("form", "poet", "title", "text")],
-        fn_kwargs={"tokenizer": tokenizer, "max_title": max_title},
+        fn_kwargs={"tokenizer": tokenizer},
         **{"desc": "Tokenizing"} if isinstance(dataset, Dataset) else {},
     )
     return _number(dataset)

@@ -38,6 +38,21 @@ function rhymesOf(form) {
   translate(rhyme);
 }
 
+/** Says beside a slider where it stands. */
+const tell = (slider) => (slider.nextElementSibling.value = slider.value);
+
+/** Gives a form's fields the defaults and limits of its options. What is pasted whole is not cut: it is refused. */
+function limit(form) {
+  for (const { name, default: usual, least, most, longest } of page.facts.options[form.dataset.form]) {
+    const field = form.elements.namedItem(name);
+    if (field?.type === "checkbox") field.checked = usual;
+    else if (field?.type === "range") {
+      Object.assign(field, { min: least, max: most, value: usual });
+      tell(field);
+    } else if ("limited" in (field?.dataset ?? {})) field.maxLength = longest;
+  }
+}
+
 /** Fills the radios and lists that page.html leaves open. */
 export function setUpFields() {
   for (const box of $$("[data-radios]")) box.append(...chips(box.closest("form").dataset.form, box.dataset.radios));
@@ -49,9 +64,8 @@ export function setUpFields() {
   for (const select of $$("[data-poets]")) list(select, "poet_none", page.facts.poets);
   page.root.addEventListener("change", glosses);
   page.root.addEventListener("spoken", glosses);
-  for (const slider of $$("input[name=temperature]")) {
-    slider.addEventListener("input", () => (slider.nextElementSibling.value = slider.value));
-  }
+  for (const form of $$("[data-form]")) limit(form);
+  for (const slider of $$("input[type=range]")) slider.addEventListener("input", () => tell(slider));
 }
 
 /** Says beside each list of chips what the chosen one is. */
@@ -103,7 +117,7 @@ export function choose(form, values) {
       if (chosen) chosen[field.options ? "selected" : "checked"] = true;
       else strange.push(`${name}=${value}`);
     } else field.value = value;
-    if (name === "temperature") field.nextElementSibling.value = field.value;
+    if (field.type === "range") tell(field);
     if (name === "rhyme_book") rhymesOf(form);
     if (value) unfold(field);
   }

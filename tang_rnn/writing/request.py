@@ -317,7 +317,10 @@ HAND: Mapping[str, Option] = MappingProxyType(
         )
     }
 )
-SAMPLING = ("temperature", "top_k", "top_p", "num_beams", "repetition_penalty")  # fields of Sampling
+# Fields of Sampling; how many poems and which random numbers is not how a character is drawn.
+SAMPLING = tuple(
+    name for name, option in OPTIONS.items() if option.group == _DRAWING and name not in ("count", "seed", "candidates")
+)
 # Fields of Rules; by which book these are kept is no rule of its own.
 RULES = tuple(name for name, option in OPTIONS.items() if option.group == _RULES and name != "rhyme_book")
 # Rules that can be others when a poem is revised: those that give no characters by place.
