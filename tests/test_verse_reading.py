@@ -156,6 +156,7 @@ def couplets(lines):
     return ["，".join(lines[i : i + 2]) + "。" for i in range(0, len(lines), 2)]
 
 
+OTHER = ["红豆生南国", "春来发几枝", "愿君多采撷", "此物最相思"]
 LAYOUTS = {
     "as it stands": lambda title, poet, lines: "".join(couplets(lines)),
     "a line each": lambda title, poet, lines: "\n".join(lines),
@@ -164,6 +165,9 @@ LAYOUTS = {
     "headed, a line each": lambda title, poet, lines: "\n".join([title, f"唐·{poet}", *lines]),
     "headed in one line": lambda title, poet, lines: "\n".join([f"{title} {poet}", *couplets(lines)]),
     "after a colon": lambda title, poet, lines: f"《{title}》{poet}：" + "".join(couplets(lines)),
+    "under another poem": lambda title, poet, lines: "\n".join(
+        ["相思", "王维", *couplets(OTHER), "", title, poet, *couplets(lines)]
+    ),
     "signed": lambda title, poet, lines: "".join(couplets(lines)) + f"——{poet}《{title}》",
 }
 
@@ -175,7 +179,8 @@ def test_real_poems_are_read_in_every_layout(layout):
     rows = parquet.read_table(CORPUS / "test.parquet").to_pylist()
     rows = [row for row in rows if row["form"] != "杂言" and row["title"] and 1 < len(row["poet"]) < 5]
     for row in rows[::3]:
-        poem = only(LAYOUTS[layout](row["title"], row["poet"], row["lines"]))
+        *others, poem = read(LAYOUTS[layout](row["title"], row["poet"], row["lines"]))
+        assert [other.lines for other in others] == [OTHER] * (layout == "under another poem")
         assert poem.lines == row["lines"]
         if layout not in ("as it stands", "a line each"):
             assert (poem.title, poem.poet) == (row["title"], row["poet"])

@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from .headings import POET_LABELS, TITLE_LABELS, is_address, is_by, is_form, is_name, is_of_title, label, named
-from .rows import ATTRIBUTION, COMMENT, ENDS, HEADING, IS_HAN, NOTE, POET, TITLE, Aside, Row
+from .headings import (
+    DYNASTY,
+    ENDS,
+    POET_LABELS,
+    TITLE_LABELS,
+    is_address,
+    is_by,
+    is_courtesy,
+    is_form,
+    is_name,
+    is_of_title,
+    is_spoken,
+    label,
+    named,
+)
+from .rows import ATTRIBUTION, COMMENT, HEADING, IS_HAN, NOTE, POET, TITLE, Aside, Row
 
 _TITLE_MARKS = re.compile(r"^[《〈『「\"“]?([^《》〈〉『』「」“”\"]+)[》〉』」\"”]?$")
-# A heading with a mark behind it (静夜思。), and what makes it a sentence.
+# A heading with a mark behind it (静夜思。).
 _ENDED = re.compile(rf"[^。.！？；;!?]{{1,12}}[。.．]|[^{ENDS}]{{1,12}}[，,]")
-_SPOKEN = re.compile("[了我你们們吗嗎呢的]")
 
 
 @dataclass
@@ -34,13 +47,18 @@ def head(row: Row, poem: Pasted) -> None:
     """A heading: an author if it looks like one, the title if there is none yet. Notes on it may name the author."""
     poem.aside += [aside for aside in row.aside if aside.kind != NOTE]
     text = row.text.strip(" \t\u3000:：")
-    if _ENDED.fullmatch(text) and not _SPOKEN.search(text):
+    if row.numbered and text and poem.title and not is_by(text):  # what stands above is of all: 李白诗二首, 一、静夜思
+        poem.aside = [Aside(HEADING, each.text) if each.kind == TITLE else each for each in poem.aside]
+        poem.title = ""
+    if _ENDED.fullmatch(text) and not is_spoken(text):
         text = text[:-1]
     if text:
         _name_heading(row.text, text, poem)
     for aside in row.aside:
         if aside.kind == NOTE and not poem.poet and is_name(aside.text):
             put(poem, POET, aside.text, named(aside.text))
+        elif aside.kind == NOTE and poem.title == text and is_of_title(aside.text):  # 秋浦歌（其十五）
+            poem.title += f"（{aside.text}）"
         elif aside.kind == NOTE:
             poem.aside.append(aside)
 
@@ -51,7 +69,7 @@ def _name_heading(whole: str, text: str, poem: Pasted) -> None:
         kind = POET if labelled[0] in POET_LABELS else TITLE if labelled[0] in TITLE_LABELS else HEADING
         said = labelled[1] or text
         put(poem, kind, said, named(said) if kind == POET else _bare_title(said))
-    elif is_by(bare) or is_by(text):
+    elif is_by(bare) or is_by(text) or is_courtesy(text):
         put(poem, POET, text, named(text))
     elif pair := re.fullmatch(r"(.*?)[《〈]([^《》]+)[》〉](.*)", text):
         poem.title = ""  # marked as one, it is the title whatever stood above
@@ -61,10 +79,13 @@ def _name_heading(whole: str, text: str, poem: Pasted) -> None:
     elif parts := _title_and_poet(text):
         for kind, part in parts:
             put(poem, kind, part, named(part) if kind == POET else _bare_title(part))
-    elif is_form(bare):
+    elif all(map(is_form, re.split(r"[\s·•|｜/—–-]+", bare))):
         put(poem, HEADING, text, "")
     elif not poem.title and is_name(text) and any(is_form(each.text) for each in poem.aside):
         put(poem, POET, text, named(text))
+    elif is_name(text) and (above := _rest_of_title(poem)):
+        poem.title, poem.poet = above, named(text)
+        poem.aside.append(Aside(POET, text))
     elif poem.title and not poem.poet and is_name(poem.title) and not is_name(text):
         poem.poet, poem.title = named(poem.title), ""
         poem.aside = [Aside(POET, each.text) if each.kind == TITLE else each for each in poem.aside]
@@ -77,9 +98,29 @@ def _name_heading(whole: str, text: str, poem: Pasted) -> None:
         put(poem, HEADING, text, "")
 
 
+def _rest_of_title(poem: Pasted) -> str:
+    """The title, where what stands between it and a poet's name is its second half: 十一月四日, 风雨大作; or where it
+    has a comma: 闻王昌龄左迁龙标，遥有此寄. Empty if it is neither."""
+    if poem.title and poem.poet and poem.aside[-1] == Aside(POET, poem.poet) and not is_name(poem.poet):
+        poem.aside[-1] = Aside(TITLE, poem.poet)
+        return poem.title + poem.poet
+    last = poem.aside[-1] if poem.aside and not poem.title else None
+    if not last or last.kind != HEADING or is_spoken(last.text):
+        return ""
+    if not re.fullmatch(r"[^。！？；:：]+[，,][^。！？；:：]+", last.text):
+        return ""
+    poem.aside[-1] = Aside(TITLE, last.text)
+    return last.text
+
+
 def _title_and_poet(text: str) -> list[tuple[str, str]]:
     """A heading of two parts, with what each is: 静夜思 李白, 王之涣：登鹳雀楼, 七绝·早发, 秋兴 其一."""
     pieces = [piece for piece in re.split(r"\s*[·•・|｜:：—–，,]+\s*|\s+[-/]\s+|\s+", text) if piece]
+    others = [piece for piece in pieces if re.fullmatch(DYNASTY, piece) or is_form(piece)]
+    if len(pieces) > 2 and 1 <= len(pieces) - len(others) <= 2:  # 唐 张继 枫桥夜泊, 习作 七绝 早发
+        rest = [piece for piece in pieces if piece not in others]
+        named_so = _title_and_poet(" ".join(rest)) if len(rest) == 2 else [(TITLE, rest[0])]
+        return [*((HEADING, piece) for piece in others), *named_so] if named_so else []
     if len(pieces) != 2 or not all(map(IS_HAN.search, pieces)):
         return []
     one, other = pieces
@@ -123,6 +164,8 @@ def foot(row: Row, poem: Pasted) -> None:
 def attribute(text: str, poem: Pasted) -> None:
     """A signature: 李白《静夜思》."""
     poem.aside.append(Aside(ATTRIBUTION, text.strip()))
+    if re.match("[选選]自|出自|摘自|[载載見见]", text):  # of a book: 选自《全唐诗》
+        return
     if pair := re.search(r"[《〈]([^《》]+)[》〉]", text):
         poem.title = poem.title or pair[1]
     poem.poet = poem.poet or named(re.sub(r"[《〈].*?[》〉]", "", text))

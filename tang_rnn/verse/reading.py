@@ -11,9 +11,33 @@ from collections import Counter
 from dataclasses import replace
 
 from ..faults import Fault, text_of
-from .headings import HAN, is_address, is_by, is_commentary, is_cry, is_form, is_name, is_of_title, is_title, label
+from .dividing import (
+    BRACKETED,
+    LEAST,
+    are_whole,
+    blocks,
+    is_translated,
+    is_verse,
+    length_of,
+    mark_headings,
+    sections,
+    without_commentary,
+)
+from .headings import (
+    ENDS,
+    HAN,
+    is_address,
+    is_by,
+    is_cry,
+    is_form,
+    is_name,
+    is_of_title,
+    is_spoken,
+    is_title,
+    label,
+)
 from .naming import Pasted, attribute, foot, head, name_by_form, put
-from .rows import COMMENT, ENDS, IS_HAN, NOTE, ONLY_HAN, POET, REGULAR, SIGN, TITLE, Aside, Row, pieces_of, rows_of
+from .rows import COMMENT, IS_HAN, NOTE, ONLY_HAN, POET, SIGN, TITLE, Aside, Row, pieces_of, rows_of
 
 _PREFIX = re.compile(
     rf"^(?P<head>(?:《[^》\n]+》)?[^，。！？；,?!;\n]{{1,30}}?(?:[:：]|(?<=》)\s*|\s+))"
@@ -21,7 +45,6 @@ _PREFIX = re.compile(
 )
 _PLAIN = r"[^—–―─，。！？；,.?!;\n]"
 _SIGNED = re.compile(rf"(?<![—–―─\s-])\s*[—–―─-]+\s*({_PLAIN}{{1,24}}|{_PLAIN}{{0,9}}《[^》]+》)$")
-_LEAST = 4  # lines of a whole poem
 
 
 def read(text: str) -> list[Pasted]:
@@ -31,18 +54,21 @@ def read(text: str) -> list[Pasted]:
         Fault: there is none, or a character in the midst of a verse line is no Chinese one.
     """
     signs: list[str] = []
-    comments, rows = _without_commentary(rows_of(text_of(text, "text"), signs))
+    comments, rows = without_commentary(rows_of(text_of(text, "text"), signs))
+    mark_headings(rows)
     if not any(IS_HAN.search(row.text) for row in rows):
         if stray := next((c for row in rows for c in row.text if c.isalnum()), None):
             raise Fault("not_chinese", char=stray)
         raise Fault("no_poem")
     poems: list[Pasted] = []
-    for block in _blocks(rows):
+    for block in (block for section in sections(rows) for block in blocks(section)):
         poem = _poem(block)
         if poems and block[0].series:  # 其二 is of the title and the poet that stand above 其一
-            poem.title, poem.poet = poem.title or poems[0].title, poem.poet or poems[0].poet
+            poem.title, poem.poet = poem.title or poems[-1].title, poem.poet or poems[-1].poet
         poems.append(poem)
-    poems = [poem for poem in poems if poem.lines] or [_poem(rows, everything=True)]
+    if found := [poem for poem in poems if poem.lines]:
+        found[0].aside[:0] = [each for poem in poems if not poem.lines for each in poem.aside]
+    poems = found or [_poem(rows, everything=True)]
     for poem in poems:
         for char in "".join(poem.lines):
             if not ONLY_HAN.fullmatch(char):
@@ -54,132 +80,19 @@ def read(text: str) -> list[Pasted]:
     return poems
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Where a poem begins and ends
-
-
-def _without_commentary(rows: list[Row]) -> tuple[list[Aside], list[Row]]:
-    """What follows 注释, 译文 and the like is set aside, up to the heading of another poem."""
-    length, kept, comments = _length(rows), [], []
-    verse = commenting = False
-    for index, row in enumerate(rows):
-        if verse and is_commentary(row.text):
-            comments += [] if commenting else [Aside(COMMENT, row.text[:20])]
-            commenting = True
-        elif commenting and length and _is_heading(row, length) and not row.marked and _follows(rows, index, length):
-            commenting = False
-        if not commenting:
-            kept.append(row)
-            verse = verse or bool(row.pieces) and _is_verse(row, length)
-    return comments, kept
-
-
-def _blocks(rows: list[Row]) -> list[list[Row]]:
-    """The rows of each poem: 其二, or a heading behind whole couplets, begins another."""
-    length = _length(rows)
-    blocks: list[list[Row]] = [[]]
-    lines = [0]  # of verse, of each block
-    for index, row in enumerate(rows):
-        if lines[-1] and (row.series or _are_whole(lines[-1]) and _begins(rows, index, length)):
-            blocks.append([])
-            lines.append(0)
-        blocks[-1].append(row)
-        lines[-1] += len(row.pieces) if _is_verse(row, length) else 0
-    # A heading without verse behind it is no poem: an attribution, the end of the last one.
-    merged: list[list[Row]] = []
-    for block, count in zip(blocks, lines):
-        if merged and not count:
-            merged[-1] += block
-        else:
-            merged.append(block)
-    return merged
-
-
-def _begins(rows: list[Row], index: int, length: int) -> bool:
-    """Whether, whole couplets standing before it, another poem begins with this row."""
-    row = rows[index]
-    if _is_heading(row, length) and (row.blank_before or row.numbered):
-        return True
-    if row.numbered and _are_whole(len(row.pieces)):
-        return True
-    # A rule, a number of its own or a heading between the lines is the beginning of what is a whole poem again.
-    parts = row.parted or row.ordinal or _is_heading(row, length) and not row.marked
-    return parts and _follows(rows, index, length)
-
-
-def _follows(rows: list[Row], index: int, length: int) -> bool:
-    """Whether a whole poem follows from this row on, behind three rows of heading at the most."""
-    lines = headings = 0
-    for number in range(index, len(rows)):
-        row = rows[number]
-        if _is_verse(row, length) and not (lines and (row.series or row.ordinal or row.parted)):
-            lines += len(row.pieces)
-        elif lines or (headings := headings + 1) > 3:
-            break
-    return _are_whole(lines)
-
-
-def _are_whole(lines: int) -> bool:
-    return lines >= _LEAST and lines % 2 == 0
-
-
-def _length(rows: list[Row]) -> int:
-    """The commonest length of a verse line: 5 or 7 if most are of it, 0 for mixed verse."""
-    marked = [row for row in rows if row.marked]
-    counted = marked if sum(len(row.pieces) for row in marked) >= _LEAST else rows
-    lengths = Counter(len(piece) for row in counted for piece in row.pieces if ONLY_HAN.fullmatch(piece))
-    total = sum(lengths.values())
-    for length in REGULAR if lengths else ():
-        whole = sum(count for each, count in lengths.items() if each % length == 0)
-        if lengths[length] >= 0.5 * total or whole >= 0.5 * total and whole > lengths[length]:
-            return length
-    return next((length for length in REGULAR if _is_prefaced(rows, length)), 0)
-
-
-def _is_prefaced(rows: list[Row], length: int) -> bool:
-    """Whether the last rows are a whole poem of this length, and those above, a preface, have no such line."""
-    verse = [row for row in rows if row.pieces]
-    start = len(verse)
-    while start and {*map(len, verse[start - 1].pieces)} == {length}:
-        start -= 1
-    above = [row for row in verse[:start] if row.marked]
-    prose = all(row.text[-1] in "。.！!？?：:" for row in above)
-    return (
-        _are_whole(sum(len(row.pieces) for row in verse[start:]))
-        and prose
-        and all(len(piece) != length for row in above for piece in row.pieces)
-    )
-
-
-def _is_verse(row: Row, length: int) -> bool:
-    if not row.pieces or not IS_HAN.search(row.text) or label(row.text):
-        return False
-    if length:
-        whole = sum(len(piece) % length == 0 for piece in row.pieces)
-        return whole >= (0.5 if row.marked else 1) * len(row.pieces)
-    return row.marked or len(row.pieces) > 2
-
-
-def _is_heading(row: Row, length: int) -> bool:
-    return bool(row.text) and not _is_verse(row, length)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# A poem
-
-
 def _poem(rows: list[Row], everything: bool = False) -> Pasted:
     """A poem from its rows; ``everything`` takes all of them for verse."""
-    length, poem = _length(rows), Pasted([])
+    length, poem = length_of(rows), Pasted([])
     marked = any(row.marked for row in rows)
-    verse = [i for i, row in enumerate(rows) if everything or _is_verse(row, length)]
+    verse = [i for i, row in enumerate(rows) if everything or is_verse(row, length)]
     if not length and not marked and not everything:
         verse = [i for i, row in enumerate(rows) if row.pieces and i >= _headed(rows)]
     if marked and not rows[-1].marked and re.search("[《〈）)】]", rows[-1].text):  # （唐·李白《静夜思》）
         verse = [i for i in verse if i < len(rows) - 1] or verse
     verse = _without_title_rows(rows, verse, length, marked)
-    verse = _with_other_lengths(rows, verse, marked)
-    if not marked and verse and is_title(rows[verse[0]].text) and _are_whole(len(verse) - 1):
+    if not (translated := bool(length) and is_translated(rows, length)):
+        verse = _with_other_lengths(rows, verse, marked)
+    if not marked and verse and is_title(rows[verse[0]].text) and are_whole(len(verse) - 1):
         verse = verse[1:]
     chosen = set(verse)
     for index, row in enumerate(rows):
@@ -195,14 +108,14 @@ def _poem(rows: list[Row], everything: bool = False) -> Pasted:
             poem.aside += row.aside
         else:
             poem.aside += row.aside
-            _between(row, poem)
+            _between(row, poem, translated)
     rest = poem.lines[2:]
-    whole = len(rest) >= _LEAST and len(rest) % 2 == 0 and {*map(len, rest)} == {length}
+    whole = len(rest) >= LEAST and len(rest) % 2 == 0 and {*map(len, rest)} == {length}
     if whole and len(poem.lines[1]) <= 4 and is_name(poem.lines[1]):
         (title, poet), poem.lines = poem.lines[:2], rest  # as if they were verse lines
         put(poem, TITLE, title, title)
         put(poem, POET, poet, poet)
-    if length and len(poem.lines) > _LEAST and len(poem.lines[-1]) != length and is_address(poem.lines[-1]):
+    if length and len(poem.lines) > LEAST and len(poem.lines[-1]) != length and is_address(poem.lines[-1]):
         poem.aside.append(Aside(COMMENT, poem.lines.pop()))
     return poem
 
@@ -212,14 +125,14 @@ def _headed(rows: list[Row]) -> int:
     if author := next((i for i, row in enumerate(rows[:3]) if is_by(row.text)), -1) + 1:
         return author
     usual = Counter(len(row.text) for row in rows).most_common(1)[0][0]
-    if len(rows) > _LEAST and len(rows[1].text) < 4 and len(rows[1].text) != usual and is_name(rows[1].text):
+    if len(rows) > LEAST and len(rows[1].text) < 4 and len(rows[1].text) != usual and is_name(rows[1].text):
         return 0 if is_cry(rows[1].text) else 2
     first, *others = rows
     if not others or is_cry(first.text):
         return 0
     # What stands alone or before a cry is a title; what is left over before couplets only if it looks like one.
     longest = len(first.text) > max(len(row.text) for row in others)
-    left = _are_whole(sum(len(row.pieces) for row in others)) and (longest or is_title(first.text))
+    left = are_whole(sum(len(row.pieces) for row in others)) and (longest or is_title(first.text))
     return int(left or others[0].blank_before or is_cry(others[0].text))
 
 
@@ -227,8 +140,14 @@ def _with_other_lengths(rows: list[Row], verse: list[int], marked: bool) -> list
     """Verse rows with those around them whose lines are of another length, yet of one: 君不见，; 吴山开，越溪涸。;
     where nothing is marked, a line that calls out, one that makes the first couplet whole, and a last couplet."""
 
-    def is_more(row: Row) -> bool:
-        one = len({*map(len, row.pieces)}) == 1 and all(map(ONLY_HAN.fullmatch, row.pieces))
+    usual = len(rows[verse[0]].pieces[0]) if verse else 0
+
+    def is_more(row: Row, above: bool = False) -> bool:
+        lengths = {*map(len, row.pieces)}  # 章台柳，章台柳，颜色青青今在否。
+        opens = (
+            above and max(lengths, default=0) == usual and not re.search("[:：]", row.text) and not is_spoken(row.text)
+        )
+        one = (len(lengths) == 1 or opens) and all(map(ONLY_HAN.fullmatch, row.pieces))
         return one and len(row.pieces) > 1 and row.text[-1] in ENDS and not any(map(is_address, row.pieces))
 
     def is_plain(row: Row) -> bool:
@@ -236,7 +155,7 @@ def _with_other_lengths(rows: list[Row], verse: list[int], marked: bool) -> list
         return bool(re.fullmatch(f"[{HAN}]{{2,11}}", row.text)) and not known and not row.aside
 
     verse = list(verse)
-    while verse and verse[0] and (rows[verse[0] - 1].text[-1:] in ("，", ",") or is_more(rows[verse[0] - 1])):
+    while verse and verse[0] and (rows[verse[0] - 1].text[-1:] in ("，", ",") or is_more(rows[verse[0] - 1], True)):
         verse.insert(0, verse[0] - 1)
     while verse and verse[-1] + 1 < len(rows) and is_more(rows[verse[-1] + 1]):
         verse.append(verse[-1] + 1)
@@ -248,7 +167,7 @@ def _with_other_lengths(rows: list[Row], verse: list[int], marked: bool) -> list
         verse = [*range(cry, first), *verse]
     elif first > 1 and not rows[first].blank_before and is_plain(rows[first - 1]):
         lines = sum(len(rows[i].pieces) for i in verse)
-        if lines % 2 and _are_whole(lines + 1) and any(is_name(row.text) for row in rows[: first - 1]):
+        if lines % 2 and are_whole(lines + 1) and any(is_name(row.text) for row in rows[: first - 1]):
             verse.insert(0, first - 1)
     below = rows[verse[-1] + 1 :]
     pair = below[:2] if len(below) == 2 else []
@@ -275,7 +194,7 @@ def _without_title_rows(rows: list[Row], verse: list[int], length: int, marked: 
     if marked and not first.marked and all(row.marked for row in others) and (lines % 2 or not length):
         return verse[1:]
     ended = len(first.pieces) == 1 and first.text[-1] in "。.．"  # 登幽州台歌。
-    if length and ended and all(row.marked for row in others) and _are_whole(lines - 1):
+    if length and ended and all(row.marked for row in others) and are_whole(lines - 1):
         return verse[1:]
     alone = len(first.pieces) == 1 and others[0].blank_before
     return verse[1:] if not marked and length and lines - 1 in (4, 8) and alone else verse
@@ -296,10 +215,11 @@ def _verse_of(row: Row, first: bool, last: bool, poem: Pasted) -> list[str]:
     return pieces_of(text)
 
 
-def _between(row: Row, poem: Pasted) -> None:
+def _between(row: Row, poem: Pasted, translated: bool) -> None:
     """A row among the verse that is none by its length: a line too long or too short, or what is no line at all."""
     foreign = [piece for piece in row.pieces if not IS_HAN.search(piece)]
-    if row.text and foreign and (row.marked is False or len(foreign) == len(row.pieces)):
+    noted = translated or BRACKETED.fullmatch(row.text)
+    if row.text and (noted or foreign and (row.marked is False or len(foreign) == len(row.pieces))):
         poem.aside.append(Aside(NOTE, row.text))
     else:
         poem.lines += row.pieces

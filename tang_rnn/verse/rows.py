@@ -6,14 +6,15 @@ What a row is, verse or heading, is for :mod:`.reading` to say, which sees them 
 from __future__ import annotations
 
 import html
-import json
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
+from .columns import as_rows
+from .formats import plain
 from .forms import split_lines
-from .headings import HAN, NUMERAL, TEXT_LABELS, label
+from .headings import DYNASTY, ENDS, HAN, NUMERAL, REGULAR, TEXT_LABELS, is_form, label
 
 # What is set aside; the wording is in the words, under "aside_" and the name.
 TITLE, POET, NOTE, NUMBER, ATTRIBUTION, COMMENT, HEADING, SIGN = [
@@ -27,18 +28,15 @@ TITLE, POET, NOTE, NUMBER, ATTRIBUTION, COMMENT, HEADING, SIGN = [
     "sign",
 ]
 
-ENDS = "，。！？；,.?!;．｡﹐﹒︐︒"
 IS_HAN = re.compile(f"[{HAN}]")
 ONLY_HAN = re.compile(f"[{HAN}]+")
-REGULAR = (5, 7)
 
-_SERIES = re.compile(rf"^[（(\[【]?其[{NUMERAL}]+[）)\]】]?[、.．:：\s]*")
-_ORDINAL = re.compile(
-    rf"^[（(\[【]?(?:[{NUMERAL}]{{1,3}}|\d{{1,3}}|[IVX]{{1,4}}|第[{NUMERAL}\d]+首)[）)\]】]?[、.．:：]?$"
-)
+_SERIES = re.compile(rf"^[（(\[【]?(?:其[{NUMERAL}]+|第[{NUMERAL}\d]+首|之[{NUMERAL}]+(?=\W*$))[）)\]】]?[、.．:：\s]*")
+_ORDINAL = re.compile(rf"^[（(\[【]?(?:[{NUMERAL}]{{1,3}}|\d{{1,3}}|[IVX]{{1,4}})[）)\]】]?[、.．:：]?$")
 _BULLET = re.compile(
     rf"^\s*(?:\[\d+:\d+(?:[.:]\d+)?\]\s*|\|?\s*\d{{1,4}}\s*\|\s*|#+\s+|[-*•·●○◆■>]+\s+"
-    rf"|[（(\[【]?\d{{1,4}}[）)\]】.、．:：)]+\s*|\d{{1,4}}\s+|[①-⑳㈠-㈩]\s*|[（(][{NUMERAL}]+[）)]\s*|[{NUMERAL}]{{1,3}}[、.．]\s*"
+    rf"|[（(\[【]?\d{{1,4}}[）)\]】.、．:：)]+\s*|\d{{1,4}}\s+|"
+    rf"\d{{1,3}}\s*[-–—]\s*(?=[{HAN}])|[A-Za-z]\d{{1,2}}[:：.)、]\s*|[（(][{NUMERAL}]+[）)]\s*|[{NUMERAL}]{{1,3}}[、.．]\s*"
     rf"|第[{NUMERAL}\d]{{1,3}}[句联聯行]\s*[:：、]?\s*|[首颔頷颈頸尾上下][联聯]\s*[:：]\s*|[起承转轉合]\s*[:：]\s*"
     r"|[A-Za-z]{1,4}[.)、．）]\s*)"
 )
@@ -49,6 +47,9 @@ _PAGE = re.compile(
 )
 _SCANNED = frozenset(f"平仄中入通韵韻叶○●◎⊙△▲（）()/| \t\u3000{ENDS}")
 _SENT = re.compile(rf"[^{ENDS}]{{0,20}}\s\d{{1,2}}:\d{{2}}(?::\d{{2}})?")  # 张三 10:32
+# The tones of a line behind it, and, in a row of prose, a quotation.
+_TONES_BEHIND = re.compile(rf"(?<=[{HAN}{ENDS}])[\s—–:：-]+[平仄中○●]{{5,7}}[{ENDS}]?$")
+_QUOTED = re.compile("[“「『]([^“”「」『』]+)[”」』]")
 _TAGS = re.compile(rf"https?://[^\s{HAN}，。）】]+|www\.[^\s{HAN}，。）】]+|#[^#\s]+#|(?<!\S)[#@][^\s#@]+")
 _PAIRS = ["（）", "()", "【】", "[]", "〔〕", "〖〗", "［］", "{}", "<>"]
 _BRACKETS = re.compile("|".join(rf"\{a}[^\{a}\{b}]*\{b}" for a, b in _PAIRS))
@@ -91,6 +92,7 @@ class Row:
         parted: whether a rule or several empty lines do.
         series: whether it begins another poem of a series (其二); ``ordinal`` where a mere number may do so.
         numbered: whether a number was taken from its head.
+        heading: whether it is one by its shape (:func:`.dividing.mark_headings`).
     """
 
     text: str
@@ -101,6 +103,7 @@ class Row:
     series: bool = False
     ordinal: bool = False
     numbered: bool = False
+    heading: bool = False
 
     @property
     def marked(self) -> bool:
@@ -110,7 +113,7 @@ class Row:
 
 def rows_of(text: str, signs: list[str]) -> list[Row]:
     """The rows of a text; signs that were dropped are added to ``signs``."""
-    lines = _upright(_clean(_from_json(text), signs).split("\n"))
+    lines = as_rows(_clean(plain(text), signs).split("\n"))
     rows: list[Row] = []
     blanks, parted = 0, False
     for line in lines:
@@ -132,41 +135,24 @@ def pieces_of(line: str) -> list[str]:
     return split_lines(re.sub(r"[/|\\]", " ", line))
 
 
-def _from_json(text: str) -> str:
-    """The poems of a JSON object or list such as data sets have, as text; any other text as it is."""
-    if not re.match(r"\s*[\[{]", text):
-        return text
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    poems = []
-    for poem in found if isinstance(found, list) else [found]:
-        if not isinstance(poem, dict):
-            poems.append(str(poem))
-            continue
-        heads = ((("title", "题目", "标题", "rhythmic"), "题目："), (("author", "poet", "作者"), "作者："))
-        lines = [mark + str(poem[key]) for keys, mark in heads for key in keys if poem.get(key)]
-        for key in ("paragraphs", "content", "text", "lines", "body", "内容", "正文"):
-            body = poem.get(key) or []
-            lines += map(str, body) if isinstance(body, list) else [str(body)]
-        poems.append("\n".join(lines) + "\n")
-    return "\n".join(poems)
-
-
 def _clean(text: str, signs: list[str]) -> str:
     """The text with one glyph a character: radicals and compatibility forms made whole; HTML, invisible ones gone."""
     text = re.sub(r"<\s*(?i:br|/p|/div|/li|/h\d|/tr)\s*/?\s*>|\\r?\\n|\\n|\r\n?|[\u2028\u2029\v\f\x85]", "\n", text)
+    text = re.sub(r"</t[dh]\s*>", " | ", text, flags=re.IGNORECASE)
     text = re.sub(r"<(r[tp])\b[^>]*>.*?</\1>", "", text, flags=re.IGNORECASE)  # what stands above characters
     text = re.sub(r"\[/?(?:center|b|i|u|quote|size|color|font|align)(?:=[^\]]*)?\]", "", text, flags=re.IGNORECASE)
     text = html.unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", text)).replace("\xa0", " ")
+    text = re.sub(r"(\d)\ufe0f?\u20e3", r"\1. ", text)  # keys: 1️⃣
     text = _filled(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
-    text = re.sub(rf"[→⇒➔➜➡＿‖∥¦]|(?<=[{HAN}])_(?=[{HAN}])", "/", text)
+    text = re.sub(rf"[→⇒➔➜➡＿‖∥¦／＋]|(?<=[{HAN}])\s*[_+](?=\s*[{HAN}])", "/", text)
+    text = re.sub(rf"\*\*([^*\n]+)\*\*|(?<![{HAN}*])\*(?=[{HAN}])([^*\n]+)\*(?!\*)", r"\1\2", text)  # bold, italic
+    text = re.sub(rf"([{HAN}])々", r"\1\1", text)
+    text = re.sub(r"(?m)^[ \t]*([①-⑳㈠-㈩])[ \t]*$", lambda row: f"({unicodedata.numeric(row[1]):.0f})", text)
     kept = []
     for char in text:
         if _OTHER_GLYPH.match(char):
             char = unicodedata.normalize("NFKC", _RADICALS.get(char, char))
-        if unicodedata.category(char) in ("So", "Sk", "Cs", "Co", "No") and char not in "□○〇":
+        if unicodedata.category(char) in ("So", "Sk", "Lm", "Cs", "Co", "No") and char not in "□○〇":
             signs.append(char)
             continue
         kept.append(char)
@@ -207,20 +193,11 @@ def _filled(text: str) -> str:
     return "\n".join(lines)
 
 
-def _upright(lines: list[str]) -> list[str]:
-    """Lines set from top to bottom and right to left, a column a verse line: five or seven rows of 2, 4 or 8."""
-    rows = [re.findall(f"[{HAN}]", line) for line in lines if line.strip()]
-    alone = all(re.fullmatch(rf"[{HAN}\s]+", line) for line in lines if line.strip())
-    if alone and len(rows) in REGULAR and len({*map(len, rows)}) == 1 and len(rows[0]) in (2, 4, 8):
-        return ["".join(column) for column in reversed(list(zip(*rows, strict=True)))]
-    return lines
-
-
 def _row(line: str, first: bool) -> Row:
     aside: list[Aside] = []
     line = line.strip(" \t\u3000*_~`|'")
-    if first and re.fullmatch(r"#+[^#\s]+", line):
-        line = line.lstrip("#")  # a heading of Markdown without its space
+    if first and re.fullmatch(r"#+[^#\s]+#?", line) and not is_form(line.strip("#")):
+        line = line.strip("#")  # a heading of Markdown without its space, or a tag that is the title
     for tag in _TAGS.findall(line):
         aside.append(Aside(NOTE, tag))
         line = line.replace(tag, " ", 1)
@@ -241,8 +218,8 @@ def _row(line: str, first: bool) -> Row:
     if bullet and IS_HAN.search(line[bullet.end() :]):
         aside.append(Aside(NUMBER, bullet[0].strip(" |")))
         line = line[bullet.end() :].strip()
-    line = _without_brackets(line, aside)
-    for foreign in (_PINYIN, _TRANSLATION, _REFERENCE):
+    line = _quoted(_without_brackets(line, aside), aside)
+    for foreign in (_PINYIN, _TRANSLATION, _REFERENCE, _TONES_BEHIND):
         line = _without(foreign, line, aside)
     line, pieces = _unspaced(line)
     numbered = bool(bullet and _NUMBERED.search(bullet[0]))
@@ -257,13 +234,26 @@ def _without_brackets(line: str, aside: list[Aside]) -> str:
 
     def noted(match: re.Match) -> str:
         inner = match[0][1:-1].strip()
-        if len(inner) == 1 and IS_HAN.match(inner) and match[0][0] in "[［〔":
+        numbered = inner in NUMERAL and _is_regular(pieces_of(bare))
+        if len(inner) == 1 and IS_HAN.match(inner) and match[0][0] in "[［〔" and not numbered:
             return match[0]  # a character that an editor supplied
         if inner:
             aside.append(Aside(NOTE, inner))
         return ""
 
     return _BRACKETS.sub(noted, line).strip()
+
+
+def _quoted(line: str, aside: list[Aside]) -> str:
+    """Of a sentence of prose that quotes whole couplets only these: 小时候背“床前明月光，疑是地上霜。”，还记得。"""
+    for quotation in _QUOTED.finditer(line):
+        around = [line[: quotation.start()].strip(), line[quotation.end() :].strip(f" {ENDS}")]
+        pieces = split_lines(quotation[1])
+        prose = any(around) and not any(_is_regular(split_lines(part)) for part in around if part)
+        if prose and len(pieces) % 2 == 0 and _is_regular(pieces):
+            aside += [Aside(HEADING, part) for part in around if part]
+            return quotation[1]
+    return line
 
 
 def _is_scansion(line: str) -> bool:
@@ -286,8 +276,9 @@ def _unspaced(line: str) -> tuple[str, list[str]]:
     pieces = pieces_of(line)
     if len(pieces) > 2 and sum(len(piece) == 1 for piece in pieces) > 0.8 * len(pieces):
         line = re.sub(r"[ \t\u3000/|·•・]+", "", line)
-    elif not _is_regular(pieces) and re.search(rf"[{ENDS}]|[/|].*[/|]", line):
-        joined = re.sub(r"[\s/|]+", "", line)
+    elif not _is_regular(pieces) and re.search(rf"[{ENDS}]|[/|].*[/|]|[·•・].*[·•・]", line):
+        feet = not any(re.fullmatch(DYNASTY, piece) for piece in pieces)
+        joined = re.sub(r"[\s/|·•・]+" if feet else r"[\s/|]+", "", line)
         line = joined if _is_regular(split_lines(joined)) else line
     return line, pieces_of(line)
 
@@ -313,5 +304,5 @@ def _unwrapped(rows: list[Row]) -> list[Row]:
     return kept
 
 
-__all__ = ["ATTRIBUTION", "COMMENT", "ENDS", "HEADING", "IS_HAN", "NOTE", "NUMBER", "ONLY_HAN", "POET", "REGULAR"]
+__all__ = ["ATTRIBUTION", "COMMENT", "HEADING", "IS_HAN", "NOTE", "NUMBER", "ONLY_HAN", "POET"]
 __all__ += ["SIGN", "TITLE", "Aside", "Row", "pieces_of", "rows_of"]
