@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -117,6 +118,12 @@ LAYOUTS = {
         "\n\n".join(f"00{n}{p}：{t}\n{couplets(v)}" for n, (t, p, v) in enumerate(TWO)),
         TWO,
     ),
+    "numbered, the poet in brackets": ("\n".join(f"{n}. {t}（{p}）\n{v}" for n, (t, p, v) in enumerate(TWO, 1)), TWO),
+    "chapters of markdown": ("# 诗集\n\n" + "\n\n".join(f"## {t}\n\n*{p}*\n\n{couplets(v)}" for t, p, v in TWO), TWO),
+    "what pages are written in": (
+        "\n".join(f"{t}:<p>{v.replace('。', '。<br>')}</p>" for t, _, v in TWO),
+        [(t, "", v) for t, _, v in TWO],
+    ),
     "Windows line ends": ("\r\n\r\n".join(f"{t}\r\n{p}\r\n{v}" for t, p, v in TWO), TWO),
     "traditional characters": (
         "床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。\n白日依山盡，黃河入海流。欲窮千里目，更上一層樓。",
@@ -142,6 +149,16 @@ def test_half_a_ci_and_the_next_stanza_belong_to_their_poem(tmp_path):
     assert title == "断章" and text.count("，") + text.count("。") == 4
 
 
+def test_the_halves_of_ci_may_be_set_off_as_poems_are(tmp_path):
+    halves = ("大江东去，浪淘尽，千古风流人物。", "乱石穿空，惊涛拍岸，卷起千堆雪。")
+    others = (
+        "明月几时有，把酒问青天。不知天上宫阙，今夕是何年。",
+        "转朱阁，低绮户，照无眠。不应有恨，何事长向别时圆。",
+    )
+    text = "\n\n\n".join(f"{title}\n宋·苏轼\n\n" + "\n\n".join(each) for title, each in zip("甲乙", (halves, others)))
+    assert found(tmp_path, text) == [("甲", "苏轼", "".join(halves)), ("乙", "苏轼", "".join(others))]
+
+
 def test_places_are_lines_of_the_file():
     poems = read("\n\n静夜思\n" + NIGHT + "\n\n登鹳雀楼\n" + TOWER, "mine.txt")
     assert [poem.where for poem in poems] == ["mine.txt line 4", "mine.txt line 7"]
@@ -164,6 +181,14 @@ def test_a_table_by_the_usual_names(tmp_path, separator, header):
 def test_a_table_without_a_header_or_with_unknown_names(tmp_path):
     assert found(tmp_path, f"1,{NIGHT}\n2,{TOWER}\n", "poems.csv") == UNTITLED
     assert found(tmp_path, f"号,句\n1,{NIGHT}\n2,{TOWER}\n", "poems.csv") == UNTITLED
+    assert (
+        found(
+            tmp_path,
+            "\n".join(f"{v},{p},{t}" for t, p, v in [*TWO, ("望月", "李白", NIGHT[::-1][1:] + "。")]),
+            "poems.csv",
+        )[:2]
+        == TWO
+    )
     two = f"甲,乙\n{NIGHT},{TOWER}\n{TOWER},{NIGHT}\n"
     with pytest.raises(CorpusError, match="which column of poems.csv holds the poems. It has 甲, 乙; name one with"):
         found(tmp_path, two, "poems.csv")
@@ -179,6 +204,21 @@ def test_a_quoted_cell_may_hold_line_breaks_and_a_row_too_long_is_left_out(tmp_p
     own = gather([str(path)])
     assert [(row["title"], row["text"]) for row in own.rows] == [("静夜思", NIGHT), ("登鹳雀楼", TOWER)]
     assert own.dropped[0][:2] == ("poems.csv line 6", "it has 3 columns where the first row has 2")
+
+
+def test_a_quotation_mark_that_is_never_closed_is_told_by_its_line(tmp_path):
+    with pytest.raises(CorpusError, match="poems.csv: line 2: a quotation mark is opened and never closed"):
+        found(tmp_path, f'title,text\n静夜思,"{NIGHT}\n登鹳雀楼,{TOWER}\n', "poems.csv")
+
+
+def test_half_a_character_and_a_name_in_no_encoding_are_no_fault_of_ours(tmp_path):
+    rows = [{"title": "静\ud83d思", "text": TOWER}, {"title": "夜\\ud83d", "text": NIGHT[:5] + "\ud83d" + NIGHT[5:]}]
+    path = tmp_path / os.fsdecode("诗.json".encode("gbk"))
+    path.write_text(json.dumps(rows + [{"title": "😀", "text": NIGHT}]), encoding="utf-8")
+    own = gather([str(tmp_path)])
+    assert [row["text"] for row in own.rows] == [TOWER, NIGHT] and own.dropped[0][1] == "a character is lost"
+    own.report().encode()
+    own.write_dropped(tmp_path / "dropped.csv")
 
 
 JSON = {

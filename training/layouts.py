@@ -28,6 +28,9 @@ LABEL = re.compile(rf"^[【\[]?({'|'.join([*TITLE_LABELS, *POETS, *TEXT_LABELS])
 NOTES = re.compile(rf"^[【\[(（]?({COMMENTARY})[】\])）：:]")
 PERIOD = re.compile(rf"^[(（\[【〔]?(?:{DYNASTY})[)）\]】〕]?\s*[·・•:：、\s]+|^[(（\[【〔](?:{DYNASTY})[)）\]】〕]\s*")
 SIGNATURE = re.compile(r"^[—–-]{1,2}\s*\S")  # ——李白
+WITHIN = re.compile(r"</?(?:a|b|em|font|i|span|strong|u)\b[^<>]{0,200}>")  # of HTML, what stands within a line
+EMPHASIS = re.compile(r"^[*_]+|[*_]+$")  # of Markdown
+IN_BRACKETS = re.compile(rf"(.+?)\s*[（(\[【〔](?!其|[一二三四五六七八九十]|.*[序首作题])([{HAN}·]{{2,5}})[)）\]】〕]")
 PERIOD_AFTER = re.compile(rf"\s*[(（\[【〔](?:{DYNASTY})[)）\]】〕]$")
 
 
@@ -52,9 +55,10 @@ def bare_poet(name: str) -> str:
 def verse(text: str) -> str:
     """The text of a poem as :func:`.cleaning.clean` takes it: one line, a mark behind each verse line.
 
-    Line breaks, spaces, strokes and ``<br>`` part verse lines where no mark does.
+    Line breaks, spaces, strokes, ``<br>`` and ``<p>`` part verse lines where no mark does.
     """
-    text = re.sub(r"<br\s*/?>|\\r?\\n|\\n|\r\n?|\u2028|[\v\f]", "\n", text)
+    text = WITHIN.sub("", text)
+    text = re.sub(r"<[/a-zA-Z][^<>]{0,200}>|\\r?\\n|\\n|\r\n?|\u2028|[\v\f]", "\n", text)
     lines = [line.strip(" \t\u3000\u200b\ufeff\xa0|/") for line in text.split("\n")]
     lines = [line for line in lines if line]
     marked = any(re.search(rf"[{MARKS}]", line) for line in lines)
@@ -69,6 +73,7 @@ def verse(text: str) -> str:
 
 def is_verse(line: str) -> bool:
     """Whether a line is verse by its marks alone: one behind it, or one inside it."""
+    line = NUMBER.sub("", line)
     if not re.search(rf"[{HAN}]", line) or SIGNATURE.match(line):
         return False
     return bool(re.search(r"[，。？！；,.?!;、]|[—…]$", line) or SPACED.fullmatch(line) and are_lines(line))
@@ -117,13 +122,16 @@ def _is_line_each(lines: list[tuple[int, str]], verses: list[str]) -> bool:
     """
     if sum(segments(line) >= 4 for line in verses) < 0.7 * len(verses):
         return False
-    blocks = _split(lines)
+    blocks, plain = _split(lines), [is_verse(line) for _, line in lines if line]
+    below = sum(own and not above for above, own in zip(plain, plain[1:])) / len(verses)  # a heading
+    even = sum(len({*map(len, re.findall(rf"[{HAN}□○]+", line))}) == 1 for line in verses) / len(verses)
+    if 0.3 <= below < 1 and even < 0.5:
+        return False  # the halves of a 词 are set off as poems are
     several = [block for block in blocks if sum(is_verse(line) for _, line in block) > 1]
     if len(several) < 0.5 * len(blocks) or median(len(block) for block in several) > 6:
         return True
     headed = sum(not is_verse(block[0][1]) for block in several)
-    regular = sum(len({*map(len, re.findall(rf"[{HAN}]+", line))}) == 1 for line in verses)
-    return headed < 0.5 * len(several) and regular > 0.7 * len(verses)
+    return headed < 0.5 * len(several) and even > 0.7
 
 
 def _split(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
@@ -274,11 +282,17 @@ def _by_length(rows: list[tuple[int, str]], length: int) -> list[Found]:
 def _name_heads(poems: list[Found]) -> None:
     """Says of each poem's headings which is its title and which its poet."""
     plain: list[tuple[Found, list[str]]] = []
+    signed = sum(len(poem.heads) == 1 and bool(IN_BRACKETS.fullmatch(poem.heads[0])) for poem in poems)
     for poem in poems:
         rest = []
-        heads = [NUMBER.sub("", head).strip() or head for head in poem.heads]
+        headings = [place for place, head in enumerate(poem.heads) if head.startswith("#")]
+        if headings:
+            poem.heads = poem.heads[headings[-1] :]  # those above it are the book's, or a chapter's
+        heads = [EMPHASIS.sub("", NUMBER.sub("", head).strip()) or head for head in poem.heads]
         if len(heads) == 1 and len(pieces := heads[0].split()) == 2 and len(pieces[1]) <= 5:
             heads = pieces  # 早发白帝城 李白
+        elif len(heads) == 1 and 2 <= signed > len(poems) / 2 and (pair := IN_BRACKETS.fullmatch(heads[0])):
+            heads, poem.poet = [pair[1]], bare_poet(pair[2])  # 静夜思（李白）
         for head in heads:
             label = LABEL.match(head)
             if label and label[2] and (label[1] in POETS or re.match(r".*[】\]:：]", head)):

@@ -81,7 +81,7 @@ def plain(text: str) -> str:
     text = text.translate(
         {ord("("): "（", ord(")"): "）", ord("【"): "（", ord("】"): "）", ord("〔"): "（", ord("〕"): "）"}
     )
-    return "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Cc") or c in "\n\t○□●◎")
+    return "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Cc") or c in "\n\t○□●◎\ufffd")
 
 
 def clean_own(found: Found, variants: dict[str, str]) -> tuple[dict | None, str]:

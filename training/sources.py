@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,9 @@ NAMES = {
     "poet": "author poet writer 作者 诗人 詩人 作家 姓名 词人",
 }
 ROLES = {name: role for role, names in NAMES.items() for name in names.split()}
+NUMBERED = "column {}"  # what a column is called that has no name
+# In JSON text: a pair of halves or any other escape, which stays; else half of a character.
+HALF = re.compile(r"(\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\[^u])|\\u[dD][89a-fA-F]\w\w")
 INSIDE = ("data", "poems", "rows", "items", "train", "records")  # keys of objects that hold nothing but the poems
 csv.field_size_limit(1 << 24)
 
@@ -62,7 +66,7 @@ def read_source(name: str, column: str | None = None) -> Source:
     if path.is_dir():
         _read_folder(path, column, source)
     elif path.is_file():
-        _read_file(path, path.name, column, source)
+        _read_file(path, shown(path.name), column, source)
     elif HUB_ID.fullmatch(name) and path.suffix not in KINDS:
         _read_hub(name, column, source)
     else:
@@ -85,9 +89,14 @@ def _read_folder(folder: Path, column: str | None, source: Source) -> None:
         kinds = " ".join(sorted(KINDS))
         raise CorpusError(f"{folder} holds no file of poems ({kinds}), but {len(files)} others")
     for path in known:
-        _read_file(path, path.relative_to(folder).as_posix(), column, source)
-    if others := [p.relative_to(folder).as_posix() for p in files if p not in known]:
+        _read_file(path, shown(path.relative_to(folder).as_posix()), column, source)
+    if others := [shown(p.relative_to(folder).as_posix()) for p in files if p not in known]:
         source.understood.append(f"left out, as no poems: {', '.join(others[:5])}{', …' if len(others) > 5 else ''}")
+
+
+def shown(name: str) -> str:
+    """A file's name as it can be written; one that came out of another system's archive may be in no encoding."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _is_about(path: Path) -> bool:
@@ -112,6 +121,7 @@ def _read_file(path: Path, name: str, column: str | None, source: Source) -> Non
             _read_json(text, kind in LINES, column, source, name, encoding)
         elif kind in TABLE:
             separator = "\t" if kind == ".tsv" else _separator(text)
+            _check_quotes(text, separator)
             rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=False)
             numbered = ((f"{name} line {rows.line_num}", row) for row in rows)
             called = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "strokes"}[separator]
@@ -147,6 +157,17 @@ def _separator(text: str) -> str:
     return max(",\t;|", key=columns)
 
 
+def _check_quotes(text: str, separator: str) -> None:
+    """Raises ValueError where a quotation mark is never closed: all rows behind it would be one."""
+    rows, begun = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1
+    try:
+        for _ in rows:
+            begun = rows.line_num + 1
+    except csv.Error as error:
+        if "end of data" in str(error):
+            raise ValueError(f"line {begun}: a quotation mark is opened and never closed") from None
+
+
 def _read_table(
     numbered: Iterable[tuple[str, list[str]]], column: str | None, source: Source, name: str, how: str
 ) -> None:
@@ -160,7 +181,7 @@ def _read_table(
     if has_header and len(rows) > 1:
         rows = rows[1:]
     else:
-        header = [f"column {number}" for number in range(1, len(header) + 1)]
+        header = [NUMBERED.format(number) for number in range(1, len(header) + 1)]
 
     def fields() -> Iterator[tuple[str, object]]:
         for where, row in rows:
@@ -213,7 +234,7 @@ def _read_json(text: str, lines: bool, column: str | None, source: Source, name:
     how = f"{encoding} {'JSON lines' if lines else 'JSON'}"
     if not lines:
         try:
-            content = json.loads(text)
+            content = _loads(text)
         except (ValueError, RecursionError) as error:
             if not _parses(text.lstrip().split("\n", 1)[0]):
                 where = f"line {error.lineno} column {error.colno}: {error.msg}" if hasattr(error, "lineno") else error
@@ -226,11 +247,16 @@ def _read_json(text: str, lines: bool, column: str | None, source: Source, name:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
-                    yield f"{name} line {number}", json.loads(line)
+                    yield f"{name} line {number}", _loads(line)
                 except (ValueError, RecursionError) as error:
                     yield f"{name} line {number}", f"not valid JSON: {error}"
 
     _read_rows(objects(), column, source, name, how)
+
+
+def _loads(text: str) -> object:
+    """The value of a JSON text; half of a character is a lost one."""
+    return json.loads(HALF.sub(lambda match: match[1] or r"\ufffd", text))
 
 
 def _parses(line: str) -> bool:
@@ -365,7 +391,20 @@ def _roles(header: list[str], objects: list[dict], column: str | None, name: str
         if len(likely) != 1:
             raise CorpusError(f"which column of {name} holds the poems? It has {has}; name one with --text")
         roles["text"] = likely[0]
-    return roles
+    return roles | _beside(header, objects[:200], roles["text"]) if header[0] == NUMBERED.format(1) else roles
+
+
+def _beside(header: list[str], rows: list[dict], text: str) -> dict[str, str]:
+    """Which columns of a table without a header hold titles and poets, where there are one or two beside the poems.
+
+    Poets are those of which there are fewer, or whose names are shorter.
+    """
+    others = {key: [str(row.get(key) or "").strip() for row in rows] for key in header if key != text}
+    said = {key: values for key, values in others.items() if any(re.search(rf"[{HAN}]", value) for value in values)}
+    if any(segments(value) > 1 or len(value) > 40 for values in said.values() for value in values):
+        return {}
+    found = sorted(said, key=lambda key: (len({*said[key]}), sum(map(len, said[key]))), reverse=True)
+    return dict(zip(("title", "poet"), found)) if len(found) <= 2 else {}
 
 
 __all__ = ["Source", "read_source", "verse"]

@@ -47,6 +47,7 @@ from .export import export
 from .initial import begin_with, find
 from .own import OwnPoems, gather, hold_out
 from .papers import read_json
+from .sources import shown
 from .train import Hooks, fit, model_like, plain_words
 from .trainer import PoetTrainer, sample_poems
 from .vocabulary import enough, grown, occurring
@@ -215,7 +216,7 @@ def prepare(own: OwnPoems, names: list[str], cell: str, output: Path, seed: int)
     facts = {
         "cell": bare_name(cell),
         "cell_log": {name: value for name, value in log.items() if name in STORY},
-        "sources": [bare_name(name) for name in names],
+        "sources": [shown(bare_name(name)) for name in names],
         "poems": len(own.rows),
         "held_out": len(held),
         "left_out": len(own.dropped),
