@@ -213,14 +213,16 @@ def facts() -> dict:
     cells = {}
     for cell in NAMES:
         weights = poet_of(cell).recurrence
-        log = PRETRAINED / cell / "training_log.json"  # one's own cell has a curve of its own poems
+        log, evaluation = (PRETRAINED / cell / f"{name}.json" for name in ("training_log", "evaluation"))
         cells[cell] = {
             "kind": weights.config.cell_type,
             "own": cell in OWN_CELLS,
             "parameters": weights.num_parameters,
             "hidden_size": weights.config.hidden_size,
             "layers": weights.config.num_hidden_layers,
-            "log": json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {},
+            # not of one's own cell, which has read other poems
+            "validation": json.loads(log.read_text("utf-8"))["validation"] if log.is_file() else [],
+            "test_loss": json.loads(evaluation.read_text("utf-8"))["test"]["loss"] if evaluation.is_file() else None,
         }
     poets = list(dict.fromkeys(poet for cell in NAMES for poet in poet_of(cell).tokenizer.poets))
     books = {name: list(book.level_groups) for name, book in verse.RHYME_BOOKS.items()}

@@ -4,15 +4,15 @@ import { $, h, page } from "./dom.js";
 import { cells } from "./fields.js";
 import { cellName, t } from "./words.js";
 
-const HEADS = ["model", "parameters", "state_size", "validation_loss"];
+const HEADS = ["model", "parameters", "state_size", "test_loss"];
 
 function row(cell) {
-  const { parameters, hidden_size, layers, log } = page.facts.cells[cell];
+  const { parameters, hidden_size, layers, test_loss } = page.facts.cells[cell];
   return h("tr", {},
     h("th", { scope: "row" }, cellName(cell)),
     h("td", {}, `${(parameters / 1e6).toFixed(2)} M`),
     h("td", {}, layers > 1 ? `${layers} × ${hidden_size}` : String(hidden_size)),
-    h("td", {}, log.kept_validation_loss?.toFixed(2) ?? "–"));
+    h("td", {}, test_loss?.toFixed(2) ?? "–"));
 }
 
 const program = () => `from gradio_client import Client

@@ -28,7 +28,7 @@ export default function setUp({ inspect }) {
     const known = [
       [t("parameters"), facts.map(({ parameters }) => `${(parameters / 1e6).toFixed(2)} M`)],
       [t("state_size"), facts.map(({ hidden_size }) => hidden_size)],
-      [t("validation_loss"), facts.map(({ log }) => log.kept_validation_loss?.toFixed(2) ?? "–")],
+      [t("test_loss"), facts.map(({ test_loss }) => test_loss?.toFixed(2) ?? "–")],
     ];
     if (!last) return known;
     const poems = ROWS.map(poemOf);
@@ -58,7 +58,7 @@ export default function setUp({ inspect }) {
       h("thead", {}, h("tr", {}, h("td", {}), ROWS.map((cell) => h("th", { scope: "col" }, cellName(cell))))),
       h("tbody", {}, rows().map(([name, values]) =>
         h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td", {}, value))))));
-    const validation = Object.fromEntries(ROWS.map((cell) => [cell, page.facts.cells[cell].log.validation ?? []]));
+    const validation = Object.fromEntries(ROWS.map((cell) => [cell, page.facts.cells[cell].validation]));
     fit($("[data-curves]"), (width) =>
       curves(validation, width, { x: t("steps"), y: t("nats"), none: t("no_curves") }));
   };

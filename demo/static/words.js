@@ -102,7 +102,7 @@ export const colophonOf = (poem, text) => [
   poem.per_character && t("likelihood_is", { value: decimal(poem.per_character) }),
   oldLines(poem, text),
   poem.strange && t("link_differs"),
-].filter(Boolean).flatMap((part, index) => [index ? " · " : "", h("span", {}, part)]);
+].filter(Boolean).flatMap((part, index, { length }) => [h("span", {}, part, index + 1 < length ? " ·" : ""), " "]);
 
 /** What went wrong, in the page's language. */
 export function excuse(error) {
