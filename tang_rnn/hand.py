@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from .faults import PoetError, RuleConflict
+from .faults import PoetError, RuleConflict, text_of
 from .recurrence import Recurrence
 from .rules import Constraint, Plan
 from .verse import COMMA, STOP, Prosody, get_book, split_lines
@@ -35,6 +35,11 @@ from .writing.sampling import Sampling
 from .writing.suggestions import Suggestion, suggestions
 
 SHORTEST, LONGEST = 4, 11  # lines that are answered
+
+
+def _given(poem: object) -> Poem | Prosody | str:
+    """A poem that a hand is laid on, if it can be one."""
+    return poem if isinstance(poem, Poem | Prosody) else text_of(poem, "text")
 
 
 class Hand:
@@ -77,7 +82,7 @@ class Hand:
         Raises:
             PoetError: there is no poem, or no such place in it.
         """
-        draft = read_draft(self.reader, poem, poet, title, rhyme_book)
+        draft = read_draft(self.reader, _given(poem), poet, title, rhyme_book)
         line, place = HAND["line"].check(line), HAND["place"].check(place)
         size, most = HAND["characters"].check(characters), HAND["most"].check(most)
         return Alternatives(self.recurrence, self.reader, draft, line, place, size).find(most)
@@ -109,7 +114,7 @@ class Hand:
         """
         values = checked(options, REVISING)
         seed = new_seed() if values["seed"] is None else values["seed"]
-        draft = read_draft(self.reader, poem, values["poet"], values["title"], options.get("rhyme_book"))
+        draft = read_draft(self.reader, _given(poem), values["poet"], values["title"], options.get("rhyme_book"))
         changes = {name: values[name] for name in REVISED if options.get(name) is not None}
         request, rules = revision(self.reader, draft, dict(values["fixed"]), HAND["keep"].check(keep), changes, seed)
         candidates = values["candidates"] or default_candidates(request.rules.regulated, request.rules.pattern)
@@ -147,7 +152,7 @@ class Hand:
         """
         count, values = HAND["count"].check(count), checked(options, CONTINUING)
         seed = new_seed() if values["seed"] is None else values["seed"]
-        text = OPTIONS["opening"].check(poem.text if isinstance(poem, Poem) else poem)
+        text = OPTIONS["opening"].check(poem.text if isinstance(poem, Poem) else text_of(poem, "text"))
         request = self.reader.request(text, values, seed)
         if request.rules.form is None and request.beginning and request.beginning[-1] not in COMMA + STOP:
             mark = COMMA if len(split_lines(request.beginning)) % 2 else STOP  # who goes on by lines has ended this one
@@ -181,7 +186,8 @@ class Hand:
         count, values = HAND["count"].check(count), checked(options, ANSWERING)
         seed = new_seed() if values["seed"] is None else values["seed"]
         first = HAND["first"].check(first)
-        text = self.reader.readable("".join(OPTIONS["opening"].check(line).split()), "line").strip(COMMA + STOP)
+        line = "".join(OPTIONS["opening"].check(text_of(line, "line")).split())
+        text = self.reader.readable(line, "line").strip(COMMA + STOP)
         marks, characters = {}, ""
         for char in text:
             if char in COMMA + STOP:
