@@ -173,6 +173,20 @@ def test_an_unknown_cell_and_a_folder_in_use_are_one_line(cell, tmp_path, capsys
     assert "another run is at work" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_a_wrong_seed_and_no_run_to_go_on_with_are_one_line(cell, tmp_path, capsys):
+    for place in (POEMS, Path("/proc/mine")):
+        assert run(cell, place) == 2
+        error = capsys.readouterr().err
+        assert f"{place} cannot be written to" in error and error.count("\n") == 1
+    for arguments, words in (
+        ([str(POEMS), "--seed", "-1"], "seed must be a whole number between 0 and"),
+        (["--resume"], "mine holds no run to go on with: name the poems"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            teach.main([*arguments, "--output", str(tmp_path / "mine")])
+        assert stop.value.code == 2 and words in capsys.readouterr().err
+
+
 def test_check_reads_and_stops(cell, tmp_path, capsys):
     assert run(cell, tmp_path / "mine", "--check") == 0
     assert "60 poems" in capsys.readouterr().out

@@ -78,13 +78,17 @@ def alone(output_dir: Path) -> Iterator[None]:
     killed had half written is removed.
 
     Raises:
-        TrainError: another run is there.
+        TrainError: another run is there, or no folder can be.
     """
     if os.environ.get("RANK", "0") != "0":  # of several processes the first holds it
         yield
         return
-    output_dir.mkdir(parents=True, exist_ok=True)
-    with open(output_dir / ".lock", "a") as file:
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        lock = open(output_dir / ".lock", "a")  # noqa: SIM115
+    except OSError as error:
+        raise TrainError(f"{output_dir} cannot be written to: {error.strerror}; name another folder") from None
+    with lock as file:
         try:
             import fcntl
         except ImportError:  # not on this system: two runs in one folder are then the caller's care

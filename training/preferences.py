@@ -35,6 +35,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 
 from tang_rnn import TangPoet, TangRNNForCausalLM
+from tang_rnn.tokenization_tang_rnn import fingerprint
 
 from .data import IGNORED, Collator, LengthBatchSampler, encode, known_only
 from .errors import UserError, ended
@@ -171,11 +172,13 @@ def preferred(cells: Sequence[str], output: Path, settings: Settings, corpus: st
     poems = read_grades()
     if not poems:
         raise PreferenceError("there are no grades to learn from: python -m training.grading")
-    rows = load_corpus(corpus)["train"]
+    rows, real = load_corpus(corpus)["train"], {}  # encoded once for all cells of one vocabulary
     for cell in cells:
         poet = TangPoet.from_pretrained(cell)
         yield f"{cell}: {len(poems)} poems"
-        yield from learn(poet, poems, known_only(encode(rows, poet.tokenizer), poet.tokenizer), settings)
+        if (vocabulary := fingerprint(poet.tokenizer)) not in real:
+            real[vocabulary] = known_only(encode(rows, poet.tokenizer), poet.tokenizer)
+        yield from learn(poet, poems, real[vocabulary], settings)
         source = Path(poet.model.name_or_path)
         folder, log = output / source.name, read_json(source / "training_log.json", missing={})
         export(poet.model, poet.tokenizer, folder)

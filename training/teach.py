@@ -32,12 +32,14 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers.utils import logging
 
 from tang_rnn import TangPoet, TangRNNForCausalLM
+from tang_rnn.arguments import value_of
 from tang_rnn.checkpoint import bare_name
 from tang_rnn.files import written_whole
 from tang_rnn.grading import GRADER
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse import FORMS
 from tang_rnn.verse.quotations import OWN_LINES, LineIndex
+from tang_rnn.writing.request import Option
 
 from .checkpoints import alone, checkpoints
 from .corpus import HERE, SCHEMA
@@ -61,6 +63,7 @@ FORGIVEN = 0.03  # nats a character by which the Tang's loss may rise before a c
 SAVE_EVERY = 120  # seconds
 LEAST = 0.002  # nats a character that count as something learned
 FEWEST = 4  # poems there must be
+SEED = Option("seed", int, 7, "of the order, and of what is written on the way", least=0, most=2**32 - 1)
 # Of a cell's training_log.json, what its card tells of how it came to be.
 STORY = ("epochs", "beside", "beside_epochs", "teachers", "pretrained_on", "pretrained_epochs", "preferences", "taught")
 
@@ -350,9 +353,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--text", metavar="COLUMN", help="the column that holds the poems, by name or by number from 1")
     parser.add_argument("--check", action="store_true", help="read the poems, say what is understood, and stop there")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output folder")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=value_of(SEED), default=SEED.default, help=SEED.help)
     options = parser.parse_args(argv)
-    if not options.poems and not (options.resume and (options.output / LESSON).exists()):
+    if not options.poems and options.resume and not (options.output / LESSON).exists():
+        parser.error(f"{options.output} holds no run to go on with: name the poems to begin one")
+    if not options.poems and not options.resume:
         parser.error("name a file, a folder or a dataset of poems")
     return options
 
