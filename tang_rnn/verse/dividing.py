@@ -177,6 +177,8 @@ def length_of(rows: list[Row]) -> int:
 def _is_prefaced(rows: list[Row], length: int) -> bool:
     """Whether the last rows are a whole poem of this length, and those above, a preface, have no such line."""
     verse = [row for row in rows if row.pieces]
+    while verse and verse[-1].marked and is_spoken(verse[-1].text) and {*map(len, verse[-1].pieces)} != {length}:
+        verse.pop()  # what is said below it
     start = len(verse)
     while start and {*map(len, verse[start - 1].pieces)} == {length}:
         start -= 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .columns import as_rows
 from .formats import plain
 from .forms import split_lines
-from .headings import DYNASTY, ENDS, HAN, NUMERAL, REGULAR, TEXT_LABELS, is_form, label
+from .headings import DYNASTY, ENDS, HAN, NUMERAL, REGULAR, TEXT_LABELS, is_commentary, is_form, label
 
 # What is set aside; the wording is in the words, under "aside_" and the name.
 TITLE, POET, NOTE, NUMBER, ATTRIBUTION, COMMENT, HEADING, SIGN = [
@@ -218,7 +218,7 @@ def _row(line: str, first: bool) -> Row:
     if bullet and IS_HAN.search(line[bullet.end() :]):
         aside.append(Aside(NUMBER, bullet[0].strip(" |")))
         line = line[bullet.end() :].strip()
-    line = _quoted(_without_brackets(line, aside), aside)
+    line = line if is_commentary(line) else _quoted(_without_brackets(line, aside), aside)
     for foreign in (_PINYIN, _TRANSLATION, _REFERENCE, _TONES_BEHIND):
         line = _without(foreign, line, aside)
     line, pieces = _unspaced(line)
@@ -249,7 +249,7 @@ def _quoted(line: str, aside: list[Aside]) -> str:
     for quotation in _QUOTED.finditer(line):
         around = [line[: quotation.start()].strip(), line[quotation.end() :].strip(f" {ENDS}")]
         pieces = split_lines(quotation[1])
-        prose = any(around) and not any(_is_regular(split_lines(part)) for part in around if part)
+        prose = any(around) and not all(_is_regular(split_lines(part)) for part in around if part)
         if prose and len(pieces) % 2 == 0 and _is_regular(pieces):
             aside += [Aside(HEADING, part) for part in around if part]
             return quotation[1]
