@@ -169,8 +169,9 @@ class Recurrence:
     def read_all(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> State:
         """The state after whole rows, (B, T), that are padded on the left where the mask is 0."""
         state = self.begin(len(input_ids))
-        for tokens, real in zip(input_ids.unbind(1), attention_mask.bool().unbind(1)):
-            new = self.step(tokens, state)
+        by_themselves = self._given(input_ids.flatten()).unflatten(0, input_ids.shape)
+        for given, real in zip(by_themselves.unbind(1), attention_mask.bool().unbind(1)):
+            new = self._go_on(given, state)
             state = new if bool(real.all()) else _where(real[:, None], new, state)
         return state
 

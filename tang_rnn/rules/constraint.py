@@ -176,7 +176,9 @@ class Constraint:
         allowed = self.mask(progress)
         if scores.shape[1] > allowed.shape[1]:  # an output layer padded beyond the vocabulary
             allowed = torch.nn.functional.pad(allowed, (0, scores.shape[1] - allowed.shape[1]))
-        return torch.where(allowed, scores, -float("inf"))
+        # 0 where it is allowed and infinity elsewhere, by arithmetic on bytes: choosing element by element, as
+        # torch.where and masked_fill do, takes several times as long on a CPU.
+        return scores - allowed.view(torch.uint8).to(scores.dtype).reciprocal_().sub_(1)
 
     def allowed(self, input_ids: torch.LongTensor) -> torch.BoolTensor:
         """What may follow each row: (B, T) -> (B, V)."""
