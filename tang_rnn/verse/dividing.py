@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from .headings import REGULAR, is_commentary, is_cry, is_name, is_plea, is_spoken, label
+from .headings import REGULAR, are_regular, is_commentary, is_cry, is_name, is_plea, is_spoken, label
 from .rows import COMMENT, IS_HAN, ONLY_HAN, Aside, Row
 
 LEAST = 4  # lines of a whole poem
@@ -74,9 +74,8 @@ def _is_poem(rows: list[Row]) -> bool:
     """Whether the marked rows are a poem, of one length or, without the words of prose, of several."""
     verse = [row for row in rows if row.marked and not label(row.text)]
     pieces = [piece for row in verse for piece in row.pieces]
-    regular = {*map(len, pieces)} in ({n} for n in REGULAR)
     prose = any(is_spoken(row.text) or len(row.pieces) < 2 for row in verse) or max(map(len, pieces), default=0) > 11
-    return len(pieces) >= LEAST and (len(pieces) % 2 == 0 or len(pieces) > 8 if regular else not prose)
+    return len(pieces) >= LEAST and (len(pieces) % 2 == 0 or len(pieces) > 8 if are_regular(pieces) else not prose)
 
 
 def _of_one_length(rows: list[Row]) -> list[list[Row]]:

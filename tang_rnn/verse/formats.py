@@ -8,11 +8,11 @@ import json
 import re
 
 from .forms import split_lines
-from .headings import DYNASTY, ENDS, POET_LABELS, REGULAR, TEXT_LABELS, TITLE_LABELS, is_name
+from .headings import DYNASTY, ENDS, POET_LABELS, TEXT_LABELS, TITLE_LABELS, are_regular, is_name
 
 _TITLE_KEYS, _POET_KEYS = ("title", "题目", "标题", "rhythmic"), ("author", "poet", "作者")
 _TEXT_KEYS = ("paragraphs", "content", "text", "lines", "body", "内容", "正文")
-_COLUMNS = {*TITLE_LABELS, *POET_LABELS, *TEXT_LABELS, *_TITLE_KEYS, *_POET_KEYS, *_TEXT_KEYS, "朝代", "dynasty", "id"}
+_COLUMNS = {*TITLE_LABELS, *POET_LABELS, *TEXT_LABELS, *_TITLE_KEYS, *_TEXT_KEYS, "朝代", "dynasty", "id"}
 # The heads of lyrics with times, [ti:静夜思], by the labels that people write.
 _LYRICS = {"ti": "歌名", "ar": "作者", "au": "作者", "al": "专辑", "by": "编辑"}
 _LYRICS_HEAD = re.compile(r"^[ \t]*\[(ti|ar|au|al|by):[ \t]*(.*?)\][ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -76,7 +76,7 @@ def _from_table(text: str) -> str:
 
 def _whole(cell: str) -> bool:
     pieces = split_lines(cell)
-    return len(pieces) >= 4 and len(pieces) % 2 == 0 and {*map(len, pieces)} in ({n} for n in REGULAR)
+    return len(pieces) >= 4 and len(pieces) % 2 == 0 and are_regular(pieces)
 
 
 def _is_poem(row: list[str]) -> bool:
@@ -97,7 +97,7 @@ def _headed(row: list[str], names: list[str]) -> str:
             continue
         if re.fullmatch(rf"\d+|{DYNASTY}", cell):
             heads.append(cell if cell.isdigit() else f"朝代：{cell}")
-        elif name in POET_LABELS or name in _POET_KEYS:
+        elif name in POET_LABELS:
             heads.append(f"作者：{cell}")
         elif name in TITLE_LABELS or name in _TITLE_KEYS:
             heads.append(f"题目：{cell}")

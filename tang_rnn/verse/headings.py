@@ -169,6 +169,11 @@ def is_address(text: str) -> bool:
     return bool(_ADDRESS.search(text))
 
 
+def are_regular(pieces: list[str]) -> bool:
+    """Whether all lines are of five or all of seven characters."""
+    return len(lengths := {*map(len, pieces)}) == 1 and lengths <= {*REGULAR}
+
+
 def is_spoken(text: str) -> bool:
     """Whether it has words of everyday speech, which make it a sentence: 写了一首."""
     return bool(re.search("[了我你们們吗嗎呢的]", text))
@@ -181,6 +186,7 @@ def is_plea(text: str) -> bool:
 
 __all__ = ["COMMENTARY", "DYNASTY", "ENDS", "HAN", "NUMERAL", "REGULAR", "POET_LABELS", "TEXT_LABELS", "TITLE_LABELS"]
 __all__ += [
+    "are_regular",
     "is_address",
     "is_by",
     "is_commentary",

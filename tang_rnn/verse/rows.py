@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .columns import as_rows
 from .formats import plain
 from .forms import split_lines
-from .headings import DYNASTY, ENDS, HAN, NUMERAL, REGULAR, TEXT_LABELS, is_commentary, is_form, label
+from .headings import DYNASTY, ENDS, HAN, NUMERAL, REGULAR, TEXT_LABELS, are_regular, is_commentary, is_form, label
 
 # What is set aside; the wording is in the words, under "aside_" and the name.
 TITLE, POET, NOTE, NUMBER, ATTRIBUTION, COMMENT, HEADING, SIGN = [
@@ -234,7 +234,7 @@ def _without_brackets(line: str, aside: list[Aside]) -> str:
 
     def noted(match: re.Match) -> str:
         inner = match[0][1:-1].strip()
-        numbered = inner in NUMERAL and _is_regular(pieces_of(bare))
+        numbered = inner in NUMERAL and are_regular(pieces_of(bare))
         if len(inner) == 1 and IS_HAN.match(inner) and match[0][0] in "[［〔" and not numbered:
             return match[0]  # a character that an editor supplied
         if inner:
@@ -249,8 +249,8 @@ def _quoted(line: str, aside: list[Aside]) -> str:
     for quotation in _QUOTED.finditer(line):
         around = [line[: quotation.start()].strip(), line[quotation.end() :].strip(f" {ENDS}")]
         pieces = split_lines(quotation[1])
-        prose = any(around) and not all(_is_regular(split_lines(part)) for part in around if part)
-        if prose and len(pieces) % 2 == 0 and _is_regular(pieces):
+        prose = any(around) and not all(are_regular(split_lines(part)) for part in around if part)
+        if prose and len(pieces) % 2 == 0 and are_regular(pieces):
             aside += [Aside(HEADING, part) for part in around if part]
             return quotation[1]
     return line
@@ -276,15 +276,11 @@ def _unspaced(line: str) -> tuple[str, list[str]]:
     pieces = pieces_of(line)
     if len(pieces) > 2 and sum(len(piece) == 1 for piece in pieces) > 0.8 * len(pieces):
         line = re.sub(r"[ \t\u3000/|·•・]+", "", line)
-    elif not _is_regular(pieces) and re.search(rf"[{ENDS}]|[/|].*[/|]|[·•・].*[·•・]", line):
+    elif not are_regular(pieces) and re.search(rf"[{ENDS}]|[/|].*[/|]|[·•・].*[·•・]", line):
         feet = not any(re.fullmatch(DYNASTY, piece) for piece in pieces)
         joined = re.sub(r"[\s/|·•・]+" if feet else r"[\s/|]+", "", line)
-        line = joined if _is_regular(split_lines(joined)) else line
+        line = joined if are_regular(split_lines(joined)) else line
     return line, pieces_of(line)
-
-
-def _is_regular(pieces: list[str]) -> bool:
-    return len(lengths := {*map(len, pieces)}) == 1 and lengths <= {*REGULAR}
 
 
 def _unwrapped(rows: list[Row]) -> list[Row]:
