@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from tang_rnn.verse import associations, usage
 from tang_rnn.verse.associations import Associations
-from tang_rnn.verse.usage import Usage, words
+from tang_rnn.verse.usage import KINDS, Usage, overlapping, times_in, words
 
 from .corpus import HERE
 
@@ -48,6 +48,11 @@ HOUR = (
     "黄昏 夜 夜半 夜深 宵 月 明月 残月 月落 月明 星 灯 烛 漏 梦 三更 夕照 暮烟 暮云 晚烟 日落"
 )
 WEATHER = "雨 细雨 风雨 春雨 秋雨 暮雨 夜雨 晴 霁 阴 雪"
+# Words of verse, and what a reader (a large language model) found each to say of season, hour and sky. What it says of
+# one of these is kept where the poems bear it out.
+TIMES = Path(__file__).parent / "times.tsv"
+BORNE_OUT = 0.4  # the least price of a word and all those together that clash with it
+TOLD = 3  # poems in which these would stand by chance, for them to say something
 CHARACTERS = 4096  # of the tables, the most frequent
 REACH = 7  # lines between which characters are taken to stand together
 RARE = 1e-4  # below this share of all, a character weighs no less in the thin matrices
@@ -95,6 +100,41 @@ def _shunning(
                 chances[of_kind], rare[of_kind] = chances[of_kind] + chance, rare[of_kind] + both[i, j]
     prices = {kind: math.log((chances[kind] + 1) / (rare[kind] + 1)) for kind in chances}
     return found | {pair: prices[kind] for pair, kind in few.items() if prices[kind] >= CONTRARY}
+
+
+def times(quatrains: Poems) -> tuple[dict[str, frozenset[str]], frozenset[tuple[str, str]]]:
+    """The words of :data:`TIMES` with what of their tags the quatrains bear out, and the pairs of them that clash but
+    stand together no more rarely than others.
+
+    Of each kind the words that stand most often with what clashes with them lose their tags of it, the worst first:
+    since 月 is in poems of every hour, it must not speak against those that are not.
+    """
+    rows = [row.split("\t") for row in TIMES.read_text(encoding="utf-8").splitlines()]
+    tags = {word: frozenset(told.split()) for word, told in rows}
+    names = list(tags)
+    has = np.zeros((len(quatrains), len(names)), dtype=np.float32)
+    numbers = {word: number for number, word in enumerate(names)}
+    for row, lines in zip(has, quatrains):
+        row[[numbers[word] for line in lines for word in times_in(line, tags)]] = 1
+    both, alone = has.T @ has, has.sum(0)
+    chance = np.outer(alone, alone) / len(quatrains)
+    apart = np.array([[not overlapping(one, other) for other in names] for one in names])
+    kept, clash = [frozenset() for _ in names], np.zeros_like(apart)
+    for kind, of_kind in KINDS.items():
+        told = np.array([[tag in tags[word] for tag in of_kind] for word in names])  # (words, tags)
+        while True:
+            some = told.any(1)
+            pairs = apart & some[:, None] & some & (told.astype(int) @ told.T == 0)
+            expected, found = (chance * pairs).sum(1), (both * pairs).sum(1)
+            price = np.where(some & (expected >= TOLD), np.log((expected + 1) / (found + 1)), np.inf)
+            if price.min() >= BORNE_OUT:
+                break
+            told[price.argmin()] = False
+        clash |= pairs
+        kept = [tags_of.union(np.array(of_kind)[row].tolist()) for tags_of, row in zip(kept, told)]
+    usual = clash & (chance >= EXPECTED) & (np.log((chance + 1) / (both + 1)) < CONTRARY)
+    together = frozenset((names[i], names[j]) for i, j in np.argwhere(np.triu(usual)).tolist())
+    return {word: found for word, found in zip(names, kept) if found}, together
 
 
 # -- tables of pairs of characters ------------------------------------------------------------------------------------
@@ -206,7 +246,7 @@ def build(poems: Poems, titles: Sequence[str], table: Path, list_: Path) -> None
     """Counts everything and writes both files."""
     regulated = [lines for lines in poems if len(lines) in (4, 8) and {len(line) for line in lines} in ({5}, {7})]
     quatrains = [lines[first : first + 4] for lines in regulated for first in range(0, len(lines), 4)]
-    Usage(doublings(poems), contrary(quatrains)).write(list_)
+    Usage(doublings(poems), contrary(quatrains), *times(quatrains)).write(list_)
     counts = Counter(char for lines in poems for line in lines for char in line)
     characters = [char for char, _ in sorted(counts.items(), key=lambda found: (-found[1], found[0]))[:CHARACTERS]]
     index = {char: number for number, char in enumerate(characters)}

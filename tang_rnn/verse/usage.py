@@ -1,10 +1,11 @@
 """What usage allows beyond the rules: which characters are doubled, which words shun each other, how a word is read.
 
-Two lists counted from the training poems (``python -m training.associations``), and what they and the rhyme book say
-of a poem:
+Lists counted from the training poems (``python -m training.associations``), and what they and the rhyme book say of a
+poem:
 
 - doublings (叠字) that real verse has: 处处, 萧萧, but no 衣衣;
-- words of season, hour and weather that keep out of each other's poems: 秋 and 东风, 夜 and 落日;
+- words of season, hour and weather that keep out of each other's poems: 秋 and 东风, 夜 and 落日, and of some 1,100 words
+  what season, hour and sky they speak of: 叶落 is autumn or winter, 渔火 dusk or night;
 - two-tone characters by the word they stand in: 相思 is level, 离思 is not. A rhyme book gives a character its tones,
   only the word says which.
 
@@ -13,10 +14,10 @@ Standard library alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 
 from .forms import classify
@@ -24,20 +25,32 @@ from .patterns import patterns
 from .rhymes import EITHER, LEVEL, OBLIQUE, PINGSHUI, RhymeBook
 
 TABLE = Path(__file__).parent / "data" / "usage.tsv"
+#: What a word can say of when it is and what the sky is like; of one kind a poem should not say two things.
+KINDS = {
+    "season": ("spring", "summer", "autumn", "winter"),
+    "hour": ("morning", "day", "dusk", "night"),
+    "sky": ("clear", "rain", "snow"),
+}
+_OF_KIND = tuple(map(frozenset, KINDS.values()))
 
 
 @dataclass(frozen=True)
 class Usage:
-    """The two lists.
+    """The lists.
 
     Attributes:
         doubled: characters that stand doubled in real verse.
         contrary: for two words, how much rarer they are in one quatrain than chance would have it: the natural
             logarithm of expected over found.
+        times: characters and words of two, and of each the seasons, hours and skies of :data:`KINDS` that it goes with;
+            of a kind that it says nothing of, none.
+        together: pairs of these that stand in one quatrain all the same.
     """
 
     doubled: frozenset[str]
     contrary: dict[tuple[str, str], float]
+    times: dict[str, frozenset[str]]
+    together: frozenset[tuple[str, str]]
 
     @classmethod
     def load(cls, path: Path = TABLE) -> Usage:
@@ -46,19 +59,25 @@ class Usage:
         Raises:
             OSError: it cannot be read.
         """
-        doubled, contrary = "", {}
+        doubled, contrary, times, together = "", {}, {}, set()
         for row in path.read_text(encoding="utf-8").splitlines():
             kind, *fields = row.split("\t")
             if kind == "doubled":
                 doubled += fields[0]
             elif kind == "contrary":
                 contrary[fields[0], fields[1]] = float(fields[2])
-        return cls(frozenset(doubled), contrary)
+            elif kind == "time":
+                times[fields[0]] = frozenset(fields[1].split())
+            elif kind == "together":
+                together.add((fields[0], fields[1]))
+        return cls(frozenset(doubled), contrary, times, frozenset(together))
 
     def write(self, path: Path) -> None:
         """Makes the file."""
         rows = ["doubled\t" + "".join(sorted(self.doubled))]
         rows += [f"contrary\t{one}\t{other}\t{price:.2f}" for (one, other), price in sorted(self.contrary.items())]
+        rows += [f"time\t{word}\t{' '.join(sorted(tags))}" for word, tags in sorted(self.times.items())]
+        rows += ["\t".join(["together", *pair]) for pair in sorted(self.together)]
         path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
     @cached_property
@@ -74,7 +93,42 @@ class Usage:
         """The pairs of words that shun each other, but stand in one poem."""
         text = " ".join(lines)
         here = sorted(word for word in self.markers if word in text)
-        return [pair for pair in permutations(here, 2) if pair in self.contrary]
+        counted = [pair for pair in permutations(here, 2) if pair in self.contrary]
+        times = sorted({word for line in lines for word in times_in(line, self.times)})
+        told = [pair for pair in combinations(times, 2) if self._clash(pair)]
+        return counted + [pair for pair in told if pair not in counted and pair[::-1] not in counted]
+
+    def _clash(self, pair: tuple[str, str]) -> bool:
+        one, other = pair
+        if pair not in self._clashes:  # candidates of one poem have much in common
+            apart = {pair, pair[::-1]}.isdisjoint(self.together) and not overlapping(one, other)
+            self._clashes[pair] = apart and clashing(self.times[one], self.times[other])
+        return self._clashes[pair]
+
+    @cached_property
+    def _clashes(self) -> dict[tuple[str, str], bool]:
+        return {}
+
+
+def times_in(line: str, known: Container[str]) -> list[str]:
+    """Those of the words known that a line has where a word can stand, and the single characters beside them."""
+    found, covered = [], set()
+    for place, word in zip(word_places(len(line)), words(line)):
+        if word in known:
+            found.append(word)
+            covered.update(place)
+    return found + [char for place, char in enumerate(line) if place not in covered and char in known]
+
+
+def clashing(tags: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether of one kind both say something, and nothing that is the same."""
+    told = ((tags & kind, others & kind) for kind in _OF_KIND)
+    return any(some and more and not some & more for some, more in told)
+
+
+def overlapping(one: str, other: str) -> bool:
+    """Whether two words may be parts of one expression: 秋草 and 草绿 of 秋草绿."""
+    return one in other or other in one or one[-1] == other[0] or other[-1] == one[0]
 
 
 @cache
@@ -133,4 +187,15 @@ def _formulas(form: str) -> list[tuple[str, int, int]]:
     return [(row, *_bits(row)) for row in rows]
 
 
-__all__ = ["TABLE", "Usage", "mistoned", "usage", "word_places", "words"]
+__all__ = [
+    "KINDS",
+    "TABLE",
+    "Usage",
+    "clashing",
+    "mistoned",
+    "overlapping",
+    "times_in",
+    "usage",
+    "word_places",
+    "words",
+]
