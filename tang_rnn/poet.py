@@ -228,8 +228,8 @@ class TangPoet(Hand):
         """Writes a poem piece by piece: iterating gives its characters and marks as they come, opening first.
 
         Takes what :meth:`write` takes but count and candidates, and gives the poem that it gives; afterwards the whole
-        is in ``.poem``. Under tonal rules that is the best of several candidates, so its pieces come once all of them
-        are written. A beam search cannot be streamed.
+        is in ``.poem``. Under tonal rules each line is the best of several candidates and comes once all of them are
+        written; a poem with characters fixed ahead comes with its end. A beam search cannot be streamed.
 
         Args:
             opening: the first characters.
@@ -300,8 +300,16 @@ class TangPoet(Hand):
     ) -> Sequence[float]:
         """How good poems are that are being written: of each the number of its request, and what is written."""
         begun = [self.poem(requests[number], row) for number, row in zip(numbers, rows)]
-        num_lines = [self.plan(request).num_lines for request in requests]
-        return rank(begun, [num_lines[number] for number in numbers], requests[0].book)
+        num_lines = [self.plan(requests[number]).num_lines for number in numbers]
+        # Poems of one shape at a time: what a poem is worth must not depend on what is written beside it.
+        shapes = [(count, len(poem.lines), len(poem.lines[0])) for count, poem in zip(num_lines, begun)]
+        scores = [0.0] * len(begun)
+        for shape in set(shapes):
+            alike = [place for place, other in enumerate(shapes) if other == shape]
+            poems, lines = ([of[place] for place in alike] for of in (begun, num_lines))
+            for place, score in zip(alike, rank(poems, lines, requests[0].book)):
+                scores[place] = float(score)
+        return scores
 
     @staticmethod
     def best(poems: Sequence[Poem]) -> Poem:
@@ -367,22 +375,24 @@ class PoemStream:
 
     def __init__(self, poet: TangPoet, request: Request, sampling: Sampling, candidates: int):
         self._poet, self._request, self._sampling, self._candidates = poet, request, sampling, candidates
-        self._whole = candidates > 1 or poet.fixes_ahead(request)
         self.poem: Poem | None = None
 
     def __iter__(self) -> Iterator[str]:
-        beginning = self._request.beginning
-        if self._whole:
-            (self.poem,) = self._poet.write_all([self._request], self._sampling, self._candidates)
+        poet, request = self._poet, self._request
+        if poet.fixes_ahead(request):
+            (self.poem,) = poet.write_all([request], self._sampling, self._candidates)
             yield from self.poem.text
             return
-        yield from beginning
-        search = self._poet.search([self._request], self._sampling)
-        plan, end = self._poet.plan(self._request), self._poet.vocabulary.end
-        for slot, token in enumerate(search, len(beginning)):
-            if int(token) != end:
-                yield plan.character(slot, int(token))
-        self.poem = self._poet.poem(self._request, search.found(0)[0])
+        yield from request.beginning
+        search, plan = poet.search([request], self._sampling, self._candidates), poet.plan(request)
+        come = len(request.beginning)
+        for _ in search:
+            for tokens in search.settled().values():
+                text = plan.text(request.beginning, tokens)
+                yield from text[come:]
+                come = len(text)
+        self.poem = poet.best([poet.poem(request, row) for row in search.found(0)])
+        yield from self.poem.text[come:]
 
 
 def _opening_of(text: object) -> str:

@@ -11,11 +11,11 @@ from tang_rnn.verse import PINGSHUI, get_book, split_lines
 from tang_rnn.verse.associations import TABLE, Associations, associations
 from tang_rnn.verse.measures import MEASURES, measure
 from tang_rnn.verse.usage import mistoned, usage
-from tang_rnn.writing import search
 from tang_rnn.writing.drawing import Drawing
 from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.ranking import WEIGHTS, rank
 from tang_rnn.writing.sampling import Sampling
+from tang_rnn.writing.search import Search
 from training.associations import main as build
 from training.corpus import HERE
 
@@ -244,7 +244,7 @@ def test_the_best_beginnings_are_gone_on_with(poet, monkeypatch):
 
     monkeypatch.setattr("tang_rnn.poet.rank", wanted)
     by_lines = poet.write(["春", "秋", "山"], form="五律", seed=1, candidates=12)
-    monkeypatch.setattr(search, "SURVIVORS", 12)  # nobody is given up, so only whole poems are chosen from
+    monkeypatch.setattr(Search, "_best", lambda *_: None)  # no line is settled, so only whole poems are chosen from
     whole = poet.write(["春", "秋", "山"], form="五律", seed=1, candidates=12)
     assert wanted(by_lines).sum() > wanted(whole).sum()
     assert all(len(split_lines(poem.text)) == 8 for poem in by_lines)

@@ -285,11 +285,6 @@ class Constraint:
             start = start + told
         return start
 
-    def between_lines(self, progress: Progress) -> torch.BoolTensor:
-        """Whether a row has just ended a line and another is to come, its form setting how long they are: (B,)."""
-        mark = self.vocabulary.are_marks(progress.last)
-        return mark & ~self.free[progress.plan] & progress.slot[:, Slot.KIND].ne(END_ONLY)
-
     # -- what may come ------------------------------------------------------------------------------------------------
 
     def mask(self, progress: Progress) -> torch.BoolTensor:

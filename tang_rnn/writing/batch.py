@@ -13,8 +13,6 @@ from .reading import Request
 from .sampling import Sampling
 
 if TYPE_CHECKING:
-    import torch
-
     from ..poet import TangPoet
 
 PLACEMENTS = 4  # of the words that must occur, tried for a poem
@@ -33,7 +31,7 @@ class Batch:
         requests: what is asked for, all by one rhyme book.
         sampling: how the next character is drawn.
         candidates: of so many each poem is the best.
-        tell: hears the lines. The best of several candidates, and a poem with characters fixed ahead, are not told.
+        tell: hears the lines as they are settled; of a poem with characters fixed ahead none is before its end.
     """
 
     def __init__(
@@ -45,7 +43,7 @@ class Batch:
         tell: Tell | None = None,
     ):
         self.poet, self.requests, self.sampling, self.candidates = poet, requests, sampling, candidates
-        self.tell = tell if candidates == 1 else None
+        self.tell = tell
         ahead = [poet.fixes_ahead(request) for request in requests]
         self._through = [number for number, fixed in enumerate(ahead) if fixed]
         self._plain = [number for number, fixed in enumerate(ahead) if not fixed]
@@ -99,10 +97,12 @@ class Batch:
     def _write_plain(self) -> Iterator[dict[int, Poem]]:
         poet, requests = self.poet, [self.requests[number] for number in self._plain]
         search = poet.search(requests, self.sampling, self.candidates)
-        lines = self._lines(requests) if self.tell else None
-        for tokens in search:
-            if lines is not None:
-                lines(tokens)
+        marks = poet.vocabulary.comma, poet.vocabulary.stop
+        for _ in search:
+            for place, tokens in search.settled().items() if self.tell else ():
+                if tokens[-1] in marks and self._plain[place] not in self._dropped:
+                    text = poet.plan(requests[place]).text(requests[place].beginning, tokens)
+                    self.tell(self._plain[place], text)
             ended = {self._plain[place]: place for place in search.ended}
             yield {
                 number: poet.best([poet.poem(requests[place], row) for row in search.found(place)])
@@ -111,26 +111,6 @@ class Batch:
             }
             for number in self._dropped.intersection(self._plain):
                 search.drop(self._plain.index(number))
-
-    def _lines(self, requests: Sequence[Request]) -> Callable[[torch.Tensor], None]:
-        """Takes what each step has written, and tells of lines that are over."""
-        vocabulary, plans = self.poet.vocabulary, [self.poet.plan(request) for request in requests]
-        texts, writing = [request.beginning for request in requests], [*range(len(requests))]
-
-        def step(tokens: torch.Tensor) -> None:
-            nonlocal writing
-            going_on = []
-            for place, token in zip(writing, tokens.tolist()):
-                number = self._plain[place]
-                if token == vocabulary.end or number in self._dropped:
-                    continue
-                going_on.append(place)
-                texts[place] += plans[place].character(len(texts[place]), token)
-                if token in (vocabulary.comma, vocabulary.stop):
-                    self.tell(number, texts[place])
-            writing = going_on
-
-        return step
 
 
 __all__ = ["Batch"]

@@ -76,19 +76,26 @@ class Drawing:
         return inputs["input_ids"], state, self.constraint.read(inputs["input_ids"])
 
     def draw(
-        self, state: State, progress: Progress, uniform: torch.Tensor, ids: torch.Tensor
+        self,
+        state: State,
+        progress: Progress,
+        uniform: torch.Tensor,
+        ids: torch.Tensor,
+        of: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The next token of each row, drawn under the rules, and what is to be said of it.
 
         Args:
             uniform: (B,) random numbers in [0, 1).
             ids: (B, T) tokens so far.
+            of: (B,) the row of the state that each row has; None: its own.
 
         Returns:
             The tokens, (B,), and their worth, (B, 3), as :class:`Written` has it. An unknown token counts nothing:
             nobody wrote a character that the model does not know.
         """
         vocabulary, logits = self.constraint.vocabulary, self.recurrence.logits(state).float()
+        logits = logits if of is None else logits[of]
         scores, apart = self.sampling.penalized(ids, logits), self._line_ends(ids, progress)
         token = self.sampling.draw(
             self.constraint.apply(progress, scores if apart is None else scores + apart), uniform
@@ -104,7 +111,8 @@ class Drawing:
         if self.grader is not None:
             over = vocabulary.are_marks(token)
             if bool(over.any()):
-                grade = torch.where(over, self.grader(state[-1][0]), grade)
+                grades = self.grader(state[-1][0])
+                grade = torch.where(over, grades if of is None else grades[of], grade)
         return token, torch.stack([log_prob, strain, grade], 1)
 
     def _line_ends(self, ids: torch.Tensor, progress: Progress) -> torch.Tensor | None:

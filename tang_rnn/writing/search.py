@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..grading import Grader
-from ..recurrence import Recurrence, select
+from ..recurrence import Recurrence, State
 from ..rules import Constraint, Progress
 from .drawing import WORTH, Drawing, Written, pad
 from .sampling import Sampling
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..modeling_tang_rnn import TangRNNForCausalLM
 
 LARGEST_BATCH = 256  # rows written at once
-SURVIVORS = 4  # of a poem's candidates that are gone on with when a line is over
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
@@ -40,8 +39,10 @@ def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
 
 
 class Search:
-    """Candidates for several poems, being written; iterating gives the tokens just written, (B,) of the rows that had
-    not ended.
+    """Candidates for several poems, being written; iterating goes a step at a time.
+
+    Where the form sets the lines, the search goes by lines: once all candidates of a poem have written one, the best is
+    taken and all go on from it. So a line is settled as soon as it is over, and can be shown.
 
     Args:
         recurrence: the network.
@@ -49,8 +50,7 @@ class Search:
         prompts: of each poem, the ids that are read before the first is written.
         seeds: of each poem; a row draws the same whatever stands beside it.
         candidates: rows for each poem.
-        rank: where it is given, the search goes by lines: whenever all candidates of a poem whose form sets the lines
-            have written one, the best are gone on with, several ways each, and the others given up.
+        rank: of lines and what is before them; without it only whole poems are chosen from.
         grader: of lines, if there is one.
 
     Attributes:
@@ -75,7 +75,7 @@ class Search:
         self._dropped: set[int] = set()
 
     @torch.inference_mode()
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Iterator[None]:
         drawing, constraint, end = self.drawing, self.constraint, self.constraint.vocabulary.end
         # What is asked is read once for all candidates.
         (ids, state, progress), steps = drawing.read(self.prompts), constraint.num_slots + 1
@@ -84,15 +84,20 @@ class Search:
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
         worth = torch.zeros(len(noise), WORTH, device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
-        self._found = written, worth
+        self._found, self._settled = (written, worth), (ids.new_zeros(0), 0)
         rows = torch.arange(len(noise), device=ids.device)
-        if self.candidates > 1:
-            poems = rows // self.candidates
-            state, progress, ids = select(state, poems), progress.select(poems), ids[poems]
+        # Of the state there is a row for each text that differs: of[row] is the one of a row, None where all differ.
+        of = rows // self.candidates
+        progress, ids = progress.select(of), ids[of]
         for step in range(steps):
-            token, gained = drawing.draw(state, progress, noise[:, step], ids)
+            token, gained = drawing.draw(state, progress, noise[:, step], ids, of)
             worth[rows] += gained
             written[rows, step] = token
+            best = self._best(rows, token, progress, written[:, : step + 1], worth)
+            if best is not None:
+                of, progress, ids = best if of is None else of[best], progress.select(best), ids[best]
+                for tensor in (written, worth):
+                    tensor[rows] = tensor[rows[best]]
             going_on = token.ne(end)
             if self._dropped:
                 going_on &= ~torch.isin(rows // self.candidates, torch.tensor([*self._dropped], device=rows.device))
@@ -100,56 +105,62 @@ class Search:
             if left is not None:
                 poems = [set((each // self.candidates).tolist()) for each in (rows, rows[left])]
                 self.ended = sorted(poems[0] - poems[1])
-            yield token
+            yield
             self.ended = []
+            self._settled = rows[:0], 0
             if left is not None:  # the others leave the batch
                 if not len(left):
                     break
-                state, progress = select(state, left), progress.select(left)
+                of, progress = left if of is None else of[left], progress.select(left)
                 rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
-            state, progress = drawing.recurrence.step(token, state), constraint.advance(progress, token)
-            ids = torch.cat([ids, token[:, None]], 1)
-            parents = self._parents(rows, progress, written[:, : step + 1], worth)
-            if parents is not None:
-                state, progress, ids = select(state, parents), progress.select(parents), ids[parents]
-                for tensor in (written, worth):
-                    tensor[rows] = tensor[rows[parents]]
+            progress, ids = constraint.advance(progress, token), torch.cat([ids, token[:, None]], 1)
+            state, of = self._read(token, state, of)
 
-    def _parents(
-        self,
-        rows: torch.Tensor,
-        progress: Progress,
-        written: torch.Tensor,
-        worth: torch.Tensor,
+    def _read(self, token: torch.Tensor, state: State, of: torch.Tensor | None) -> tuple[State, torch.Tensor | None]:
+        """The state once each row has read its next token, (B,), and of which of its rows each row is: what several
+        rows have read alike is worked out once."""
+        recurrence = self.drawing.recurrence
+        if of is None:
+            return recurrence.step(token, state), None
+        size = recurrence.config.vocab_size
+        different, place = (of * size + token).unique(return_inverse=True)
+        if len(different) == len(of):
+            return recurrence.branch(token, state, of), None
+        return recurrence.branch(different % size, state, different // size), place
+
+    def _best(
+        self, rows: torch.Tensor, token: torch.Tensor, progress: Progress, written: torch.Tensor, worth: torch.Tensor
     ) -> torch.Tensor | None:
-        """Whose place in the batch each row takes over, (B,), where lines are over; None where all go on as they are.
+        """Where these tokens, (B,), end lines: whose text each row takes over, (B,); None where all keep their own.
 
-        Random numbers stay with their rows, so that those who go on from one beginning part.
+        Random numbers stay with their rows, so that those who go on from one line part.
         """
-        candidates = self.candidates
-        if self.rank is None or candidates <= SURVIVORS:
+        if self.candidates == 1:
+            self._settled = rows[token.ne(self.constraint.vocabulary.end)], written.shape[1]
             return None
-        over = self.constraint.between_lines(progress)
-        if not bool(over.any()):
+        over = self.constraint.vocabulary.are_marks(token) & ~self.constraint.free[progress.plan]
+        if self.rank is None or not bool(over.any()):
             return None
-        poems, parents = rows // candidates, torch.arange(len(rows), device=rows.device)
-        due = [poem for poem in poems[over].unique().tolist() if int((over & poems.eq(poem)).sum()) == candidates]
-        places = [poems.eq(poem).nonzero()[:, 0] for poem in due]
-        if not due:
-            return None
-        ranked = rows[torch.cat(places)]
-        begun = [Written(tokens, *gained) for tokens, gained in zip(written[ranked].tolist(), worth[ranked].tolist())]
-        scores = self.rank((ranked // candidates).tolist(), begun)
-        for first, place in zip(range(0, len(scores), candidates), places):
-            best = sorted(range(candidates), key=lambda number: -scores[first + number])[:SURVIVORS]
-            parents[place] = place[torch.tensor([best[number % SURVIVORS] for number in range(candidates)])]
-        return parents
+        places = over.nonzero().view(-1, self.candidates)  # of one length, a line is over with one step in all of them
+        ranked = rows[places.flatten()]
+        begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
+        scores = torch.tensor(self.rank((ranked // self.candidates).tolist(), begun)).view(places.shape)
+        best = torch.arange(len(rows), device=rows.device)
+        best[places] = places.gather(1, scores.argmax(1, keepdim=True).to(places.device))
+        self._settled = rows[places[:, 0]], written.shape[1]
+        return best
+
+    def settled(self) -> dict[int, list[int]]:
+        """Of the poems of which the last step has settled something, all that is settled."""
+        rows, count = self._settled
+        return dict(zip((rows // self.candidates).tolist(), self._found[0][rows, :count].tolist()))
 
     def found(self, number: int) -> list[Written]:
-        """The candidates for a poem that has ended."""
+        """The candidates for a poem that has ended, those that differ."""
         end, rows = self.constraint.vocabulary.end, slice(number * self.candidates, (number + 1) * self.candidates)
         found = zip(*(each[rows].tolist() for each in self._found))
-        return [Written(tokens[: tokens.index(end)], *worth) for tokens, worth in found]
+        different = {tuple(tokens): worth for tokens, worth in found}
+        return [Written([*tokens[: tokens.index(end)]], *worth) for tokens, worth in different.items()]
 
     def drop(self, number: int) -> None:
         """Writes on without a poem."""

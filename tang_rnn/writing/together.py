@@ -6,7 +6,8 @@ beside them, everybody gets the poem of his seed.
 
 Between any two steps a batch can be laid aside for another. Whose turn it is goes by what callers have had: the time
 that their poems took of late. Those who have had the least are written for (foreground-background scheduling, Kleinrock
-1976), so that he who asks without end gets what the others leave, and who asks now and then hardly waits for him.
+1976), so that he who asks without end gets what the others leave, and who asks now and then hardly waits for him. Among
+them first lines come first: what is shown at once is a small part of a poem, and its reader has something to read.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Writing:
 
     def __init__(self, calls: list[Call]):
         self.calls = dict(enumerate(calls))  # those that are not over
+        # Nobody waits for the first line of what is told with its end only.
+        self._unheard = {number for number, call in self.calls.items() if call.tell and not call.fixed_ahead}
         self._batch: Batch | None = None
 
     def _begin(self) -> None:
@@ -92,12 +95,22 @@ class Writing:
 
     def _told(self, number: int, text: str) -> None:
         call = self.calls.get(number)
+        self._unheard.discard(number)
         if call and call.tell:
             call.tell(text)
 
     @property
+    def unheard(self) -> bool:
+        """Whether someone waits for a first line."""
+        return not self._unheard.isdisjoint(self.calls)
+
+    @property
     def callers(self) -> set[str]:
         return {call.caller for call in self.calls.values()}
+
+    @property
+    def due(self) -> float:
+        return min(call.due for call in self.calls.values())
 
     def step(self) -> None:
         """Writes one character of each; after the last no call is left."""
@@ -163,7 +176,7 @@ class Together:
         """The poem that :meth:`TangPoet.write` gives for these; if it is cancelled it is not written on.
 
         Args:
-            tell: called from a writer's thread. The best of several candidates is told with its end only.
+            tell: called from a writer's thread.
             caller: who asks: what one has taken of late is held against his next call.
 
         Raises:
@@ -217,8 +230,8 @@ class Together:
             return writing
 
     def _turn(self) -> Writing | None:
-        """Of callers who have had the least, a batch that is begun, else a new one; None where nobody is to be written
-        for."""
+        """Of callers who have had the least, a batch of which no line is told yet, else a new one, else one that is
+        begun; None where nobody is to be written for."""
         self._waiting = [call for call in self._waiting if not call.poem.cancelled()]
         if not self._waiting and not self._laid_aside:
             return None
@@ -229,12 +242,15 @@ class Together:
         if min(had.values()) > min(written, default=math.inf) + FLOOD:
             return None
         most = min(had.values()) + SLACK
-        begun = {place: min(map(had.get, each.callers)) for place, each in enumerate(self._laid_aside)}
-        place = min(begun, key=begun.get, default=None)
-        if place is not None and begun[place] <= most:
-            return self._laid_aside.pop(place)
+        new = [call for call in self._waiting if had[call.caller] <= most]
+        begun = [each for each in self._laid_aside if min(map(had.get, each.callers)) <= most]
+        unheard = [each for each in begun if each.unheard]
+        if unheard or not new:
+            writing = min(unheard or begun, key=lambda each: each.due)
+            self._laid_aside.remove(writing)
+            return writing
         self._shares.forget(now)
-        return Writing(self._batch([call for call in self._waiting if had[call.caller] <= most]))
+        return Writing(self._batch(new))
 
     def _batch(self, waiting: list[Call]) -> list[Call]:
         """Of these calls the first, and all of its kind that there is room for; of a caller one before any has two, and
