@@ -301,15 +301,7 @@ class TangPoet(Hand):
         """How good poems are that are being written: of each the number of its request, and what is written."""
         begun = [self.poem(requests[number], row) for number, row in zip(numbers, rows)]
         num_lines = [self.plan(requests[number]).num_lines for number in numbers]
-        # Poems of one shape at a time: what a poem is worth must not depend on what is written beside it.
-        shapes = [(count, len(poem.lines), len(poem.lines[0])) for count, poem in zip(num_lines, begun)]
-        scores = [0.0] * len(begun)
-        for shape in set(shapes):
-            alike = [place for place, other in enumerate(shapes) if other == shape]
-            poems, lines = ([of[place] for place in alike] for of in (begun, num_lines))
-            for place, score in zip(alike, rank(poems, lines, requests[0].book)):
-                scores[place] = float(score)
-        return scores
+        return rank(begun, num_lines, requests[0].book).tolist()
 
     @staticmethod
     def best(poems: Sequence[Poem]) -> Poem:

@@ -120,7 +120,7 @@ def times(quatrains: Poems) -> tuple[dict[str, frozenset[str]], frozenset[tuple[
     chance = np.outer(alone, alone) / len(quatrains)
     apart = np.array([[not overlapping(one, other) for other in names] for one in names])
     kept, clash = [frozenset() for _ in names], np.zeros_like(apart)
-    for kind, of_kind in KINDS.items():
+    for of_kind in KINDS.values():
         told = np.array([[tag in tags[word] for tag in of_kind] for word in names])  # (words, tags)
         while True:
             some = told.any(1)

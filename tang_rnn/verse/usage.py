@@ -4,8 +4,8 @@ Lists counted from the training poems (``python -m training.associations``), and
 poem:
 
 - doublings (叠字) that real verse has: 处处, 萧萧, but no 衣衣;
-- words of season, hour and weather that keep out of each other's poems: 秋 and 东风, 夜 and 落日, and of some 1,100 words
-  what season, hour and sky they speak of: 叶落 is autumn or winter, 渔火 dusk or night;
+- words of season, hour and weather that keep out of each other's poems: 秋 and 东风, 夜 and 落日;
+- of some 1,200 words, what season, hour and sky they speak of: 叶落 is autumn or winter, 渔火 dusk or night;
 - two-tone characters by the word they stand in: 相思 is level, 离思 is not. A rhyme book gives a character its tones,
   only the word says which.
 

@@ -45,11 +45,23 @@ QUOTED = 10.0  # a line that stands in the corpus weighs more than all else toge
 def rank(poems: Sequence[Poem], num_lines: Sequence[int] | None = None, book: RhymeBook = PINGSHUI) -> np.ndarray:
     """How good each of several candidates is, beside others of the same form: (poems,).
 
+    What a poem is worth does not depend on what stands beside it: those of one shape are measured at a time.
+
     Args:
         poems: whole ones, or the beginnings of such.
         num_lines: how many lines each is to have, if they are beginnings.
         book: by which they are written.
     """
+    num_lines = [len(poem.lines) for poem in poems] if num_lines is None else num_lines
+    shapes = [(count, *map(len, poem.lines)) for count, poem in zip(num_lines, poems)]
+    result = np.zeros(len(poems))
+    for shape in set(shapes):
+        alike = [place for place, other in enumerate(shapes) if other == shape]
+        result[alike] = _rank([poems[place] for place in alike], [shape[0]] * len(alike), book)
+    return result
+
+
+def _rank(poems: Sequence[Poem], num_lines: Sequence[int], book: RhymeBook) -> np.ndarray:
     found = measure([poem.lines for poem in poems], [poem.title for poem in poems], num_lines, book)
     result = np.array([(poem.log_prob - STRAIN * poem.strain) / max(poem.characters, 1) for poem in poems])
     result += GRADE * np.array([poem.grade / max(len(poem.lines), 1) for poem in poems])
