@@ -90,6 +90,8 @@ def test_a_word_has_the_tone_that_poets_give_it():
     assert mistoned(["红豆生南国", "春来发几枝", "愿君多采撷", "此物最相思"]) == []
     assert mistoned(["白日依山尽", "黄河入海流", "欲穷千里目", "相思一层楼"]) == [("相思", 4, "仄")]
     assert mistoned(["君不见", "相思一层楼"]) == [], "without a pattern nothing is asked for"
+    assert mistoned(["相思满北楼"], num_lines=4) == []
+    assert mistoned(["相思还应问"], num_lines=4) == [("相思", 1, "仄")], "of a poem of which this is the beginning"
 
 
 @pytest.mark.parametrize("name", ["contradictions", "odd_doublings", "mistoned"])

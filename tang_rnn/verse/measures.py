@@ -57,7 +57,7 @@ def measure(
         "stock_words": stock,
         "contradictions": _count(map(lists.contradictions, poems)),
         "odd_doublings": _count(map(lists.odd_doublings, poems)),
-        "mistoned": _count(mistoned(lines, book) for lines in poems),
+        "mistoned": _count(mistoned(lines, book, int(count)) for lines, count in zip(poems, whole)),
         "parallelism": tables.parallelism(numbers) * (whole == OCTAVE),
         "closing": tables.closing(numbers, whole),
         "theme": tables.theme(titles, numbers) if any(titles) else np.zeros(len(poems)),

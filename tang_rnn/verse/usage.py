@@ -149,20 +149,26 @@ def words(line: str) -> list[str]:
     return [line[first : last + 1] for first, last in word_places(len(line))] if len(line) in (5, 7) else []
 
 
-def mistoned(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> list[tuple[str, int, str]]:
+def mistoned(
+    lines: Sequence[str], book: RhymeBook = PINGSHUI, num_lines: int | None = None
+) -> list[tuple[str, int, str]]:
     """Words with a two-tone character where the pattern asks for the tone that poets do not give it in that word.
 
     The word, the line from 1, and the tone asked for. Only of 绝句 and 律诗 that keep to a pattern but for a place in
-    every other line, and of lines that keep it whole; none by a book whose words decide.
+    every other line, and of lines that keep it whole; none by a book whose words decide. A poem that is to have
+    `num_lines` is taken for the beginning of such.
     """
     words = [(number, *found) for number, line in enumerate(lines) for found in book.usual(line)]
-    form = classify(lines)
+    form = classify([*lines, *lines[-1:] * ((num_lines or 0) - len(lines))])
     if not words or not form.regulated:
         return []
     heard, length = "".join(book.tone(char) for line in lines for char in line), form.line_length
     level, oblique = _bits(heard)
     # Of each pattern the places that the poem has otherwise, a bit each, and its tones.
-    misfits = [(level & its_oblique | oblique & its_level, row) for row, its_level, its_oblique in _formulas(form.name)]
+    misfits = [
+        (level & its_oblique >> len(row) - len(heard) | oblique & its_level >> len(row) - len(heard), row)
+        for row, its_level, its_oblique in _formulas(form.name)
+    ]
     wrong, nearest = min(misfits, key=lambda found: found[0].bit_count())
     if wrong.bit_count() > len(lines) // 2:
         return []
