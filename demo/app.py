@@ -74,9 +74,9 @@ WRITER = Writer()  # the same for all who ask
 
 @endpoint(OPENING, CELL, *HOW, *ASKED)
 async def write(opening: str, cell: str, **how) -> AsyncIterator[dict]:
-    """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. Without the rules of
-    regulated verse it streams: values, or progress, with the text so far. The last value is the whole poem with its
-    form, seed, log probability, tonal pattern and rhyme group. The same arguments and seed give the same poem.
+    """Write a classical Chinese poem in the manner of the Tang with a small recurrent network. It streams
+    line by line: values, or progress, with the text so far. The last value is the whole poem with its form, seed, log
+    probability, tonal pattern and rhyme group. The same arguments and seed give the same poem.
     """
     loop, texts, caller = asyncio.get_running_loop(), asyncio.Queue(), CALLER.get()
 

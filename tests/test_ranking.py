@@ -16,6 +16,7 @@ from tang_rnn.writing.poem import Poem
 from tang_rnn.writing.ranking import WEIGHTS, rank
 from tang_rnn.writing.sampling import Sampling
 from tang_rnn.writing.search import Search
+from tang_rnn.writing.together import Together
 from training.associations import main as build
 from training.corpus import HERE
 
@@ -250,6 +251,21 @@ def test_the_best_beginnings_are_gone_on_with(poet, monkeypatch):
     whole = poet.write(["春", "秋", "山"], form="五律", seed=1, candidates=12)
     assert wanted(by_lines).sum() > wanted(whole).sum()
     assert all(len(split_lines(poem.text)) == 8 for poem in by_lines)
+
+
+def test_candidates_may_end_after_different_lines(poet):
+    """Of a form that leaves open how many lines there are: what some have ended, others go on with."""
+    poems = poet.write(["春", "秋", "山"], form="五古", seed=1, candidates=12)
+    alone = [poet.write(poem.opening, form="五古", seed=poem.seed, candidates=12) for poem in poems]
+    assert [poem.text for poem in poems] == [poem.text for poem in alone]
+    assert all(len(poem.lines) % 2 == 0 and set(map(len, poem.lines)) == {5} for poem in poems)
+
+
+def test_a_stream_tells_each_line_once_it_is_settled(poet):
+    told, shared = [], Together(writers=1)
+    poem = shared.ask(poet, "月", told.append, form="七律", regulated=True, seed=4).result(60)
+    assert [text.count("，") + text.count("。") for text in told] == [*range(1, 9)]
+    assert all(poem.text.startswith(text) for text in told) and told[-1] == poem.text
 
 
 def test_no_doubling_is_written_that_real_verse_does_not_have(poet):

@@ -138,13 +138,16 @@ class Search:
         if self.candidates == 1:
             self._settled = rows[token.ne(self.constraint.vocabulary.end)], written.shape[1]
             return None
-        over = self.constraint.vocabulary.are_marks(token) & ~self.constraint.free[progress.plan]
+        over, poems = self.constraint.vocabulary.are_marks(token), rows // self.candidates
+        over &= ~self.constraint.free[progress.plan]
+        # Of one length, a line is over with one step in all candidates; where some have ended before, all are kept.
+        over &= poems[over].bincount(minlength=len(self.seeds)).eq(self.candidates)[poems]
         if self.rank is None or not bool(over.any()):
             return None
-        places = over.nonzero().view(-1, self.candidates)  # of one length, a line is over with one step in all of them
+        places = over.nonzero().view(-1, self.candidates)
         ranked = rows[places.flatten()]
         begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
-        scores = torch.tensor(self.rank((ranked // self.candidates).tolist(), begun)).view(places.shape)
+        scores = torch.tensor(self.rank(poems[places.flatten()].tolist(), begun)).view(places.shape)
         best = torch.arange(len(rows), device=rows.device)
         best[places] = places.gather(1, scores.argmax(1, keepdim=True).to(places.device))
         self._settled = rows[places[:, 0]], written.shape[1]
