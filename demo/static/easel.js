@@ -179,14 +179,14 @@ export function easel(view, { chosen, rule, given, mark = () => undefined, leave
     };
     present(linked, true);
     const written = seed === null ? null : await call(view, { ...values, seed }).catch(() => null);
-    if (own !== calls) return;
+    const gone = () => own !== calls || poem !== linked; // another poem stands by now, or this one changed by hand
+    if (gone()) return;
     if (written && shown(written).text === text) {
       return present(Object.assign(written, { asked: values, hand: held }), true);
     }
     const known = await call("appraise", { text, cell, poet, title, rhyme_book }).catch(() => null);
-    if (own !== calls || !known) return;
-    if (traditional) known.traditional.text = text; // there may be several ways to write it; this one is in the link
-    else known.text = text;
+    if (gone() || !known) return;
+    (traditional ? known.traditional : known).text = text; // of several ways to write it the one in the link
     present({ ...linked, ...known, seed, strange: seed !== null }, true);
   }
 
