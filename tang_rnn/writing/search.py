@@ -138,13 +138,15 @@ class Search:
         if self.candidates == 1:
             self._settled = rows[token.ne(self.constraint.vocabulary.end)], written.shape[1]
             return None
-        over, poems = self.constraint.vocabulary.are_marks(token), rows // self.candidates
-        over &= ~self.constraint.free[progress.plan]
-        # Of one length, a line is over with one step in all candidates; where some have ended before, all are kept.
-        over &= poems[over].bincount(minlength=len(self.seeds)).eq(self.candidates)[poems]
+        over = self.constraint.vocabulary.are_marks(token) & ~self.constraint.free[progress.plan]
         if self.rank is None or not bool(over.any()):
             return None
+        # Of one length, a line is over with one step in all candidates; where some have ended before, all are kept.
+        poems = rows // self.candidates
+        over &= poems[over].bincount(minlength=len(self.seeds)).eq(self.candidates)[poems]
         places = over.nonzero().view(-1, self.candidates)
+        if not len(places):
+            return None
         ranked = rows[places.flatten()]
         begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
         scores = torch.tensor(self.rank(poems[places.flatten()].tolist(), begun)).view(places.shape)
