@@ -109,9 +109,14 @@ def grader(folder: Path, config: Sizes) -> Grader | None:
     if not path.is_file():
         return None
     with _foreign(), _tensors(path) as file:
-        names = set(file.keys())
-        tensors = [file.get_tensor(name).float() if name in names else torch.empty(0) for name in ("weight", "bias")]
-    for name, tensor, shape in zip(("weight", "bias"), tensors, ((config.hidden_size,), ())):
+        names, shapes = set(file.keys()), Grader.shapes(config.hidden_size)
+        # An older one knows nothing but the state behind a line.
+        later = {name: torch.zeros(shapes[name]) for name in ("each", "likely")}
+        missing = later if names == {"weight", "bias"} else {}
+        tensors = [
+            file.get_tensor(name).float() if name in names else missing.get(name, torch.empty(0)) for name in shapes
+        ]
+    for (name, shape), tensor in zip(shapes.items(), tensors):
         if tensor.shape != shape:
             raise Fault("other_shape", file=CONFIG, weight=name, wanted=str(shape), found=str(tuple(tensor.shape)))
         if not bool((tensor.abs() <= LARGEST_WEIGHT).all()):

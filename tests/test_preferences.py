@@ -7,6 +7,7 @@ import torch
 from datasets import Dataset
 
 from tang_rnn import TangPoet
+from tang_rnn.verse.forms import FORMS
 from training import preferences
 from training.data import encode
 from training.grading import Graded
@@ -52,7 +53,7 @@ def test_what_was_liked_becomes_likelier_and_the_other_less():
 
 def lines(logits: torch.Tensor) -> Lines:
     log_probs = logits.log_softmax(-1)
-    return Lines(log_probs, log_probs[..., 0], torch.zeros(*logits.shape[:2], 1))
+    return Lines(log_probs, log_probs[..., 0], *torch.zeros(2, *logits.shape[:2], 1))
 
 
 def test_the_losses_are_what_they_are_said_to_be():
@@ -70,7 +71,7 @@ def test_the_losses_are_what_they_are_said_to_be():
 
 def test_a_batch_holds_poems_of_one_form_and_all_come_once():
     forms = ["五绝", "七律", "五绝", "五绝", "七律"]
-    found = list(batches(forms, lines=8))
+    found = list(batches([(form, FORMS[form].num_lines) for form in forms], lines=8))
     assert found == [[0, 2], [3], [1], [4]]
 
 

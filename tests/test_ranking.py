@@ -218,7 +218,7 @@ def test_words_are_not_taken_for_the_rhyme_alone(poet, monkeypatch):
 
     guided = fitting()
     monkeypatch.setattr(Drawing, "_line_ends", lambda *_: None)
-    assert guided > fitting() + 0.5
+    assert guided > fitting() + 0.2
 
 
 def test_the_chosen_ranks_above_one_drawn(poet):

@@ -421,6 +421,7 @@ ROWS = (
             ("season, hour or weather contradicted", "contradictions"),
             ("odd doublings", "odd_doublings"),
             ("words with a wrong tone", "mistoned"),
+            ("characters and words repeated", "repeats"),
             ("coherence", "coherence"),
             ("middle couplets parallel", "parallelism"),
             ("last couplet closing", "closing"),

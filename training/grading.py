@@ -8,15 +8,16 @@ each cell by its own states, and writes grader.safetensors into its folder::
     python -m training.grading collect runs/grades/*.txt
     python -m training.grading fit lstm gru rnn
 
-A grader (:class:`tang_rnn.grading.Grader`) is a ridge regression from the state behind a line to its grade. It
-is told the form, the place of the line and how likely the line is as well, so that it learns what these do not say;
-then only the state counts, since the rest is weighed by :mod:`tang_rnn.writing.ranking`.
+A grader (:class:`tang_rnn.grading.Grader`) is a ridge regression from a cell's states in a line, and how likely it
+found the line's characters, to the line's grade. It is told the form and the place of the line as well, so that it
+learns what these do not say.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import re
 import sys
@@ -29,17 +30,17 @@ import torch
 
 from tang_rnn import TangPoet
 from tang_rnn.files import written_whole
-from tang_rnn.grading import Grader
+from tang_rnn.grading import Grader, surprises
 from tang_rnn.verse import split_lines
 from tang_rnn.verse.forms import FORMS
 
+from .candidates import Judged, read_judged
 from .errors import UserError, ended
 from .evaluate import OPENINGS
-from .lines import batches, read_lines
+from .lines import GRADED, batches, read_lines
 from .reading import check_new, key_of, lay_out, real_poems
 
 GRADES = Path(__file__).parent / "grades.tsv"
-GRADED = ("五绝", "七绝", "五律", "七律")
 BAD = 2  # a grade below this: the words do not go together
 FIT = "F"  # the whole poem can be shown as it is
 PENALTY = 8000.0  # of the ridge, in lines: measured by cross-validation
@@ -146,23 +147,35 @@ def write_grades(poems: Iterable[Graded], path: Path = GRADES) -> None:
 
 
 @torch.inference_mode()
-def seen(poet: TangPoet, poems: Sequence[Graded]) -> tuple[np.ndarray, np.ndarray]:
-    """What a cell's network says behind each line of the poems, one after the other: its output before the line's mark
-    is read, (lines, H), and what is known beside it, (lines, K): form, place, and the line's likelihood."""
+def seen(
+    poet: TangPoet, poems: Sequence[tuple[str, Sequence[str]]], last: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a cell's network says of each line of the poems, one after the other.
+
+    Args:
+        poems: the form of each, and its lines or the first of them.
+        last: only the last line of each is asked about.
+
+    Returns:
+        What a grader is told, (lines, N), in the order of its weights, and what is known beside it, (lines, K): form
+        and place.
+    """
     found: list[list] = [[] for _ in poems]
-    for numbers in batches([poem.form for poem in poems], lines=256):
-        form = poems[numbers[0]].form
-        read = read_lines(poet.model, poet.tokenizer, form, [poems[number].lines for number in numbers])
-        for number, states, likely in zip(numbers, read.states.numpy(), read.likely.numpy()):
-            beside = (_beside(form, place, len(likely), nats) for place, nats in enumerate(likely))
-            found[number] = list(zip(states, beside))
-    states, beside = zip(*(line for lines in found for line in lines))
-    return np.array(states, dtype=np.float64), np.array(beside, dtype=np.float64)
+    for numbers in batches([(form, len(lines)) for form, lines in poems], lines=256):
+        form = poems[numbers[0]][0]
+        read = read_lines(poet.model, poet.tokenizer, form, [poems[number][1] for number in numbers])
+        told = torch.cat([read.states, read.sums, surprises(read.likely[:, :, :-1]).sum(2)], 2).numpy()
+        beside = [_beside(form, place) for place in range(told.shape[1])]
+        for number, lines in zip(numbers, told):
+            found[number] = [*zip(lines, beside)][-last:]
+    told, beside = zip(*(line for lines in found for line in lines))
+    return np.array(told, dtype=np.float64), np.array(beside, dtype=np.float64)
 
 
-def _beside(form: str, place: int, height: int, nats: np.ndarray) -> list[float]:
+def _beside(form: str, place: int) -> list[float]:
+    height = FORMS[form].num_lines
     where = [place / height, place == 0, place % 2, place == height - 2, place == height - 1]
-    return [*(form == name for name in GRADED), *where, nats[:-1].mean(), nats.min(), nats[-2]]
+    return [*(form == name for name in GRADED), *where]
 
 
 def ridge(x: np.ndarray, y: np.ndarray, penalty: float = PENALTY) -> tuple[np.ndarray, float]:
@@ -174,7 +187,7 @@ def ridge(x: np.ndarray, y: np.ndarray, penalty: float = PENALTY) -> tuple[np.nd
 
 
 def fitted(states: np.ndarray, beside: np.ndarray, grades: np.ndarray) -> tuple[np.ndarray, float]:
-    """A grader's weight, (H,), and bias: grades as far as the states say them, 0 for the mean line."""
+    """A grader's weights, (N,), and bias: grades as far as what it is told says them, 0 for the mean line."""
     weights, _ = ridge(np.concatenate([states, beside], 1), grades)
     weight = weights[: states.shape[1]]
     return weight, -float(states.mean(0) @ weight)
@@ -197,7 +210,7 @@ def told_apart(low: np.ndarray, scores: np.ndarray) -> float:
     return float((ranks[~low].sum() - many * (many + 1) / 2) / max(1, many * few))
 
 
-def report(poems: Sequence[Graded], beside: np.ndarray, scores: np.ndarray) -> Iterator[str]:
+def report(poems: Sequence[Graded], scores: np.ndarray) -> Iterator[str]:
     """What a grader knows of poems that it has not seen, form by form."""
     forms = np.array([poem.form for poem in poems for _ in poem.lines])
     bad = np.array([grade < BAD for poem in poems for grade in poem.grades])
@@ -210,23 +223,38 @@ def report(poems: Sequence[Graded], beside: np.ndarray, scores: np.ndarray) -> I
             continue
         yield (
             f"  {form}: {whole.sum()} poems, {100 * fit[whole].mean():.0f} % fit, {100 * bad[lines].mean():.0f} % of "
-            f"lines bad; told apart: bad lines by their state {told_apart(bad[lines], scores[lines]):.3f}, by their "
-            f"likelihood {told_apart(bad[lines], beside[lines, -3]):.3f}, fit poems by their lines' states "
+            f"lines bad; told apart: bad lines {told_apart(bad[lines], scores[lines]):.3f}, poems that are not fit "
             f"{told_apart(~fit[whole], mean[whole]):.3f}"
         )
 
 
-def fit(cell: str, poems: Sequence[Graded], seed: int = 0) -> Iterator[str]:
-    """Writes the grader of a cell, and says what it knows of poems that it has not seen."""
+def fit(cell: str, poems: Sequence[Graded], judged: Sequence[Judged] = (), seed: int = 0) -> Iterator[str]:
+    """Writes the grader of a cell, and says what it knows of poems that readers graded; of those that it has not seen,
+    where it has learned from them.
+
+    Args:
+        judged: if there are any, it is learned from these.
+    """
     poet = TangPoet.from_pretrained(cell)
-    states, beside = seen(poet, poems)
+    told, beside = seen(poet, [(poem.form, poem.lines) for poem in poems])
     grades = np.array([grade for poem in poems for grade in poem.grades], dtype=np.float64)
-    by_poem = np.random.default_rng(seed).integers(0, FOLDS, len(poems))
-    scores = foretold(states, beside, grades, by_poem.repeat([len(poem.lines) for poem in poems]))
-    weight, bias = fitted(states, beside, grades)
-    yield f"{cell}: {len(poems)} poems, {len(grades)} lines"
-    yield from report(poems, beside, scores)
-    Grader(torch.tensor(weight, dtype=torch.float32), torch.tensor(bias)).write(Path(poet.model.name_or_path))
+    if judged:
+        last, places = seen(poet, [(form, lines) for form, lines, _ in judged], last=True)
+        weight, bias = fitted(last, places, np.array([score for *_, score in judged]))
+        scores = told @ weight + bias
+        yield f"{cell}: {len(judged)} lines that were judged"
+    else:
+        # Poems that begin alike lie in one fold: what is known of a line would else be known of its like.
+        firsts = {line: number for number, line in enumerate(dict.fromkeys(poem.lines[0] for poem in poems))}
+        folds = np.random.default_rng(seed).integers(0, FOLDS, len(firsts))
+        by_poem = folds[[firsts[poem.lines[0]] for poem in poems]]
+        scores = foretold(told, beside, grades, by_poem.repeat([len(poem.lines) for poem in poems]))
+        weight, bias = fitted(told, beside, grades)
+        yield f"{cell}: {len(poems)} poems, {len(grades)} lines"
+    yield from report(poems, scores)
+    sizes = [math.prod(shape) for shape in Grader.shapes(poet.model.config.hidden_size).values()][:-1]
+    parts = torch.tensor(weight, dtype=torch.float32).split(sizes)
+    Grader(*parts, torch.tensor(bias, dtype=torch.float32)).write(Path(poet.model.name_or_path))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -242,6 +270,7 @@ def main(argv: list[str] | None = None) -> int:
     collect.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     learn = commands.add_parser("fit", help="learn from grades.tsv")
     learn.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
+    learn.add_argument("--judged", type=Path, metavar="FILE", help="from candidates that training.judge has scored")
     arguments = parser.parse_args(argv)
     return ended("training.grading", lambda: run(arguments), also=(OSError,))
 
@@ -258,9 +287,9 @@ def run(arguments: argparse.Namespace) -> None:
         write_grades([*known, *new])
         print(f"{GRADES}: {len(new)} poems more, {len(known) + len(new)} in all")
     else:
-        poems = read_grades()
+        poems, judged = read_grades(), read_judged(arguments.judged) if arguments.judged else []
         for cell in arguments.cells:
-            for line in fit(cell, poems):
+            for line in fit(cell, poems, judged):
                 print(line, flush=True)
 
 

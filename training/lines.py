@@ -12,6 +12,8 @@ from tang_rnn import TangRNNForCausalLM
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
 from tang_rnn.verse.forms import FORMS
 
+GRADED = ("五绝", "七绝", "五律", "七律")  # forms of which lines are graded
+
 
 class Lines(NamedTuple):
     """What a network says of B poems of L lines of W characters.
@@ -20,27 +22,29 @@ class Lines(NamedTuple):
         log_probs: (B, L, W + 1, V) of what could stand at each place, a line's mark among them.
         likely: (B, L, W + 1), of what stands there.
         states: (B, L, H), its output behind each line, before the line's mark is read.
+        sums: (B, L, H), of its outputs before each of a line's characters and its mark.
     """
 
     log_probs: torch.Tensor
     likely: torch.Tensor
     states: torch.Tensor
+    sums: torch.Tensor
 
 
-def batches(forms: Sequence[str], lines: int, shuffle: random.Random | None = None) -> Iterator[list[int]]:
-    """The numbers of poems, those of one form together.
+def batches(poems: Sequence[tuple[str, int]], lines: int, shuffle: random.Random | None = None) -> Iterator[list[int]]:
+    """The numbers of poems, those of one shape together.
 
     Args:
-        forms: of each poem.
+        poems: the form of each, and how many lines it has.
         lines: in a batch at most.
         shuffle: draws their order; None: as they come.
     """
     found = []
-    for form in dict.fromkeys(forms):
-        numbers = [number for number, name in enumerate(forms) if name == form]
+    for shape in dict.fromkeys(poems):
+        numbers = [number for number, other in enumerate(poems) if other == shape]
         if shuffle:
             shuffle.shuffle(numbers)
-        size = max(1, lines // FORMS[form].num_lines)
+        size = max(1, lines // shape[1])
         found += [numbers[begin : begin + size] for begin in range(0, len(numbers), size)]
     if shuffle:
         shuffle.shuffle(found)
@@ -48,17 +52,17 @@ def batches(forms: Sequence[str], lines: int, shuffle: random.Random | None = No
 
 
 def read_lines(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, poems: Sequence[Sequence[str]]) -> Lines:
-    """Has a network read poems, each the lines of one of this form, without marks."""
+    """Has a network read poems of this form, each as lines without marks; all as many, and they may be the first."""
     texts = ["".join(line + "，。"[n % 2] for n, line in enumerate(lines)) for lines in poems]
-    ids = tokenizer([f"<{form}>"] * len(texts), texts, return_tensors="pt").input_ids
+    ids = tokenizer([f"<{form}>"] * len(texts), texts, return_tensors="pt").input_ids.to(model.device)
     first = int(ids[0].eq(tokenizer.bos_token_id).nonzero()[-1]) + 1
-    shape = len(texts), FORMS[form].num_lines, FORMS[form].line_length + 1
+    shape = len(texts), len(poems[0]), FORMS[form].line_length + 1
     end = first + shape[1] * shape[2]
     found = model(ids, output_hidden_states=True, use_cache=False)
     log_probs = found.logits[:, first - 1 : end - 1].float().log_softmax(2)
     likely = log_probs.gather(2, ids[:, first:end, None]).reshape(shape)
-    states = found.hidden_states[-1][:, first:end].float().reshape(*shape, -1)[:, :, -2]
-    return Lines(log_probs.reshape(*shape, -1), likely, states)
+    before = found.hidden_states[-1][:, first - 1 : end - 1].float().reshape(*shape, -1)
+    return Lines(log_probs.reshape(*shape, -1), likely, before[:, :, -1], before.sum(2))
 
 
-__all__ = ["Lines", "batches", "read_lines"]
+__all__ = ["GRADED", "Lines", "batches", "read_lines"]

@@ -5,8 +5,16 @@ its lines (:mod:`training.grading`) do, and it learns from each of them: a line 
 was, one that was not less likely, the further its grade is from the mean the more, as long as that costs little
 elsewhere::
 
-    python -m training.preferences lstm gru rnn --output runs/preferred
-    python -m training.grading fit runs/preferred/lstm runs/preferred/gru runs/preferred/rnn
+    python -m training.preferences runs/distilled --output runs/preferred
+    python -m training.grading fit runs/preferred/distilled
+
+Of the lines between which a cell had to choose (:mod:`training.candidates`) a judge says what readers would
+(:mod:`training.judge`); with ``--judged`` it learns from these as well, and to know from its states what was said. So
+the cells that ship have learned, on a GPU::
+
+    python -m training.preferences runs/distilled --judged runs/candidates/lstm.jsonl --output runs/preferred \
+        --epochs 25 --lines 192 --readers 0.6 --real 4 --real-characters 12288
+    python -m training.grading fit runs/preferred/distilled --judged runs/candidates/lstm.jsonl
 
 Method: the loss of a line is -log sigmoid(beta * log(p / p_before)) with the sign and the weight of its grade. So
 Rafailov et al. 2023, *Direct Preference Optimization*, write a reader's choice, the network itself being the measure of
@@ -37,6 +45,7 @@ from datasets import Dataset
 from tang_rnn import TangPoet, TangRNNForCausalLM
 from tang_rnn.tokenization_tang_rnn import fingerprint
 
+from .candidates import Candidates, read_candidates
 from .data import IGNORED, Collator, LengthBatchSampler, encode, known_only
 from .errors import UserError, ended
 from .export import export
@@ -58,8 +67,11 @@ class Settings(NamedTuple):
         epochs: over the graded poems.
         learning_rate: of AdamW, falling to nothing by a cosine after a warm start.
         beta: how soon a line is liked enough.
+        readers: weight of the graded lines.
+        state: weight of telling from the states in a line what the judge said of it.
         own, real, common: weights of the divergences: on the graded poems, on real ones, of characters taken together.
         lines: of graded poems in a step.
+        beginnings, choices: in a step with a judge, of one form and as many lines, and lines behind each.
         real_characters: of real poems in a step; a longer poem is cut.
         share: of the change that is kept at the end: less costs less of what the cell knew, and sooner than it costs
             of what it learned (Wortsman et al. 2022, *Robust fine-tuning of zero-shot models*).
@@ -69,10 +81,14 @@ class Settings(NamedTuple):
     epochs: int = 3
     learning_rate: float = 5e-4
     beta: float = 0.5
+    readers: float = 1.0
+    state: float = 0.15
     own: float = 0.1
     real: float = 3.0
     common: float = 10.0
     lines: int = 128
+    beginnings: int = 40
+    choices: int = 12
     real_characters: int = 1024
     share: float = 1.0
     seed: int = 0
@@ -80,6 +96,51 @@ class Settings(NamedTuple):
 
 WARM = 30  # steps
 CLIP = 1.0  # greatest norm of a step's gradient
+# What counts of a line that was judged: by how much it is better than the others behind its beginning, and by how much
+# these are better than others at that place; both by their spread, and no more than so many of these.
+WITHIN, BETWEEN = (0.8, 2.5), (0.3, 2.0)
+STATE_RATE = 4.0  # of the learning rate: how fast what reads the states learns
+
+
+class Asked(NamedTuple):
+    """Lines of a step that a judge has graded, B of one form, each the last of as many.
+
+    Attributes:
+        form: its name.
+        poems: lines up to it, and it.
+        worth: (B,), as a grade that is 0 in the mean.
+        scores: (B,), the judge's, by their spread.
+    """
+
+    form: str
+    poems: list[tuple[str, ...]]
+    worth: torch.Tensor
+    scores: torch.Tensor
+
+
+def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
+    """Batches of judged lines without end, each shape as often as there are beginnings of it."""
+    rng, shapes = random.Random(settings.seed), {}
+    for number, group in enumerate(groups):
+        shapes.setdefault((group.form, len(group.before)), []).append(number)
+    scores = [torch.tensor(group.scores) for group in groups]
+    means, every = torch.stack([each.mean() for each in scores]), torch.cat(scores)
+    between, within = means.clone(), torch.cat([each - mean for each, mean in zip(scores, means)]).std()
+    for numbers in shapes.values():
+        between[numbers] -= means[numbers].mean()
+    between = (between / between.std().clamp(min=1e-6)).clamp(-BETWEEN[1], BETWEEN[1])
+    while True:
+        form, count = rng.choices([*shapes], [len(numbers) for numbers in shapes.values()])[0]
+        numbers = shapes[form, count]
+        poems, worth, told = [], [], []
+        for number in rng.sample(numbers, min(settings.beginnings, len(numbers))):
+            group = groups[number]
+            for line in rng.sample(range(len(group.lines)), min(settings.choices, len(group.lines))):
+                better = ((scores[number][line] - means[number]) / within).clamp(-WITHIN[1], WITHIN[1])
+                poems.append((*group.before, group.lines[line]))
+                worth.append(WITHIN[0] * better + BETWEEN[0] * between[number])
+                told.append((scores[number][line] - every.mean()) / every.std())
+        yield Asked(form, poems, torch.stack(worth), torch.stack(told))
 
 
 def liked(now: Lines, before: Lines, grades: torch.Tensor, mean: float, beta: float) -> torch.Tensor:
@@ -110,19 +171,29 @@ def learn(
     poems: Sequence[Graded],
     real: Dataset,
     settings: Settings,
+    judged: Sequence[Candidates] = (),
 ) -> Iterator[str]:
     """Changes a cell's network by the grades, and says how it goes, an epoch a line.
 
     Args:
         poems: with their grades.
         real: rows of :func:`training.data.encode`.
+        judged: lines behind beginnings, and what a judge says of them.
     """
     rng, model = random.Random(settings.seed), poet.model
     torch.manual_seed(settings.seed)
-    before, forms = copy.deepcopy(model).eval().requires_grad_(False), [poem.form for poem in poems]
+    before, shapes = copy.deepcopy(model).eval().requires_grad_(False), [(poem.form, len(poem.lines)) for poem in poems]
     grades = [grade for poem in poems for grade in poem.grades]
-    mean, steps = sum(grades) / len(grades), settings.epochs * sum(1 for _ in batches(forms, settings.lines))
-    optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    mean, steps = sum(grades) / len(grades), settings.epochs * sum(1 for _ in batches(shapes, settings.lines))
+    ahead, device = asked(judged, settings) if judged else None, model.device
+    from_state = torch.nn.Linear(2 * model.config.hidden_size, 1, device=device)
+    torch.nn.init.zeros_(from_state.weight)
+    rate = settings.learning_rate
+    parts = [
+        {"params": model.parameters(), "lr": rate},
+        {"params": from_state.parameters(), "lr": STATE_RATE * rate},
+    ]
+    optimizer = torch.optim.AdamW(parts, rate, betas=(0.9, 0.99), weight_decay=0.0)
     falling = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
@@ -131,7 +202,7 @@ def learn(
     others = itertools.cycle(LengthBatchSampler(lengths, settings.real_characters, settings.seed))
 
     def both(read: Callable, *what) -> tuple:
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or fast_bfloat16()):
             with torch.no_grad():
                 was = read(before, *what)
             return read(model, *what), was
@@ -139,17 +210,33 @@ def learn(
     model.train()
     for epoch in range(settings.epochs):
         told = []
-        for numbers in batches(forms, settings.lines, rng):
-            part = [poems[number] for number in numbers]
+        for numbers in batches(shapes, settings.lines, rng):
+            part, collated = [poems[number] for number in numbers], collate([real[row] for row in next(others)])
             own = both(read_lines, poet.tokenizer, part[0].form, [poem.lines for poem in part])
-            taken = collate([real[row] for row in next(others)])
+            taken = {name: collated[name].to(device) for name in ("input_ids", "labels")}
             pairs = tuple(each.log_probs for each in own), both(expected, taken)
-            losses = (
-                liked(*own, torch.tensor([poem.grades for poem in part]), mean, settings.beta),
+            graded = torch.tensor([poem.grades for poem in part], device=device)
+            losses = [
+                settings.readers * liked(*own, graded, mean, settings.beta),
                 settings.own * divergence(*pairs[0]),
                 settings.real * divergence(*pairs[1]),
                 settings.common * sum(divergence_together(*pair) for pair in pairs),
-            )
+            ]
+            if ahead:
+                these = next(ahead)
+                last = [
+                    Lines(*(each[:, -1:] for each in lines))
+                    for lines in both(read_lines, poet.tokenizer, these.form, these.poems)
+                ]
+                pair = last[0].log_probs, last[1].log_probs
+                losses[1] = losses[1] + settings.own * divergence(*pair)
+                losses[3] = losses[3] + settings.common / 2 * divergence_together(*pair)
+                states = torch.cat([last[0].states[:, 0], last[0].sums[:, 0] / pair[0].shape[2]], 1)
+                foretold = from_state(states)[:, 0]
+                losses += [
+                    liked(*last, these.worth[:, None].to(device), 0.0, settings.beta),
+                    settings.state * (foretold - these.scores.to(device)).square().mean(),
+                ]
             optimizer.zero_grad()
             sum(losses).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
@@ -157,34 +244,42 @@ def learn(
             falling.step()
             told.append([float(loss.detach()) for loss in losses])
         means = (f"{sum(each) / len(told):.3f}" for each in zip(*told))
-        yield f"  epoch {epoch + 1}: liked, own, real, common: {', '.join(means)}"
+        names = "liked, own, real, common" + ", judged, state" * bool(ahead)
+        yield f"  epoch {epoch + 1}: {names}: {', '.join(means)}"
     with torch.no_grad():
         for new, old in zip(model.parameters(), before.parameters()):
             new.lerp_(old, 1 - settings.share)
     model.eval()
 
 
-def preferred(cells: Sequence[str], output: Path, settings: Settings, corpus: str) -> Iterator[str]:
+def preferred(
+    cells: Sequence[str], output: Path, settings: Settings, corpus: str, judged: Path | None = None
+) -> Iterator[str]:
     """Writes each cell as it is after learning into a folder of its name, and says how it went."""
-    for name in ("epochs", "learning_rate", "beta", "lines", "real_characters", "share"):
+    for name in ("epochs", "learning_rate", "beta", "lines", "beginnings", "choices", "real_characters", "share"):
         if getattr(settings, name) <= 0:
             raise PreferenceError(f"--{name.replace('_', '-')} must be more than 0")
     poems = read_grades()
     if not poems:
         raise PreferenceError("there are no grades to learn from: python -m training.grading")
+    choices = read_candidates(judged, judged=True) if judged else []
     rows, real = load_corpus(corpus)["train"], {}  # encoded once for all cells of one vocabulary
     for cell in cells:
         poet = TangPoet.from_pretrained(cell)
         yield f"{cell}: {len(poems)} poems"
         if (vocabulary := fingerprint(poet.tokenizer)) not in real:
             real[vocabulary] = known_only(encode(rows, poet.tokenizer), poet.tokenizer)
-        yield from learn(poet, poems, real[vocabulary], settings)
+        poet.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        yield from learn(poet, poems, real[vocabulary], settings, choices)
+        poet.model.cpu()
         source = Path(poet.model.name_or_path)
         folder, log = output / source.name, read_json(source / "training_log.json", missing={})
         export(poet.model, poet.tokenizer, folder)
         log["preferences"] = {"poems": len(poems), "lines": sum(len(poem.lines) for poem in poems)}
+        if choices:
+            log["preferences"]["judged"] = sum(len(group.lines) for group in choices)
         (folder / "training_log.json").write_text(json.dumps(log) + "\n", encoding="utf-8")
-        yield f"  {folder}; then python -m training.grading fit {folder}"
+        yield f"  {folder}; then python -m training.grading fit {folder}{f' --judged {judged}' if judged else ''}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -192,13 +287,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
     parser.add_argument("--output", type=Path, required=True, help="folder for their folders")
     parser.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset, for real poems")
+    parser.add_argument("--judged", type=Path, metavar="FILE", help="the cells' candidates, from training.judge score")
     for name, default in Settings._field_defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     arguments = vars(parser.parse_args(argv))
-    cells, output, corpus = (arguments.pop(name) for name in ("cells", "output", "corpus"))
+    cells, output, corpus, judged = (arguments.pop(name) for name in ("cells", "output", "corpus", "judged"))
 
     def run() -> None:
-        for line in preferred(cells, output, Settings(**arguments), corpus):
+        for line in preferred(cells, output, Settings(**arguments), corpus, judged):
             print(line, flush=True)
 
     return ended("training.preferences", run, also=(OSError,))

@@ -23,6 +23,7 @@ MEASURES = {
     "contradictions": "pairs of words of season, hour or weather that shun each other",
     "odd_doublings": "characters doubled that real poems do not double",
     "mistoned": "two-tone characters where the tone asked for is not that of their word",
+    "repeats": "characters, and words of two, that have stood in a line before",
     "parallelism": "characters of a middle couplet that answer those in their places",
     "closing": "characters in the last couplet that mark last couplets",
     "theme": "characters that keep company with those of the title",
@@ -58,14 +59,25 @@ def measure(
         "contradictions": _count(map(lists.contradictions, poems)),
         "odd_doublings": _count(map(lists.odd_doublings, poems)),
         "mistoned": _count(mistoned(lines, book, int(count)) for lines, count in zip(poems, whole)),
+        "repeats": _count(map(repeats, poems)),
         "parallelism": tables.parallelism(numbers) * (whole == OCTAVE),
         "closing": tables.closing(numbers, whole),
         "theme": tables.theme(titles, numbers) if any(titles) else np.zeros(len(poems)),
     }
 
 
+def repeats(lines: Sequence[str]) -> list[str]:
+    """The characters, and the words of two, of each line that have stood in one before it."""
+    seen, found = set(), []
+    for line in lines:
+        here = {*line, *map("".join, zip(line, line[1:]))}
+        found += sorted(here & seen)
+        seen |= here
+    return found
+
+
 def _count(found) -> np.ndarray:
     return np.array([len(each) for each in found], dtype=np.float32)
 
 
-__all__ = ["MEASURES", "measure"]
+__all__ = ["MEASURES", "measure", "repeats"]

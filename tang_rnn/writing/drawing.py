@@ -109,10 +109,9 @@ class Drawing:
             log_prob, strain = log_prob.masked_fill(unknown, 0), strain.masked_fill(unknown, 0)
         grade = torch.zeros_like(log_prob)
         if self.grader is not None:
-            over = vocabulary.are_marks(token)
-            if bool(over.any()):
-                grades = self.grader(state[-1][0])
-                grade = torch.where(over, grades if of is None else grades[of], grade)
+            output = state[-1][0] if of is None else state[-1][0][of]
+            grade = self.grader(output, log_prob, vocabulary.are_marks(token))
+            grade = grade.masked_fill(token.eq(vocabulary.end), 0)  # which stands in no line
         return token, torch.stack([log_prob, strain, grade], 1)
 
     def _line_ends(self, ids: torch.Tensor, progress: Progress) -> torch.Tensor | None:

@@ -20,10 +20,11 @@ from .poem import Poem
 
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
-    "commonness": -0.7,
+    "commonness": -1.2,
     "contradictions": -0.5,
     "odd_doublings": -0.3,
     "mistoned": -0.3,
+    "repeats": -0.15,
     "coherence": 20.0,
     "parallelism": 0.05,
     "closing": -0.08,

@@ -149,7 +149,11 @@ class Search:
             return None
         ranked = rows[places.flatten()]
         begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
-        scores = torch.tensor(self.rank(poems[places.flatten()].tolist(), begun)).view(places.shape)
+        # Many candidates have written the same; what is alike is ranked once.
+        texts = [(number, *each.tokens) for number, each in zip(poems[places.flatten()].tolist(), begun)]
+        different = dict(zip(texts, begun))
+        scored = dict(zip(different, self.rank([number for number, *_ in different], [*different.values()])))
+        scores = torch.tensor([scored[text] for text in texts]).view(places.shape)
         best = torch.arange(len(rows), device=rows.device)
         best[places] = places.gather(1, scores.argmax(1, keepdim=True).to(places.device))
         self._settled = rows[places[:, 0]], written.shape[1]
