@@ -125,10 +125,10 @@ def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
         shapes.setdefault((group.form, len(group.before)), []).append(number)
     scores = [torch.tensor(group.scores) for group in groups]
     means, every = torch.stack([each.mean() for each in scores]), torch.cat(scores)
-    between, within = means.clone(), torch.cat([each - mean for each, mean in zip(scores, means)]).std()
+    between, within = means.clone(), _spread(torch.cat([each - mean for each, mean in zip(scores, means)]))
     for numbers in shapes.values():
         between[numbers] -= means[numbers].mean()
-    between = (between / between.std().clamp(min=1e-6)).clamp(-BETWEEN[1], BETWEEN[1])
+    between = (between / _spread(between)).clamp(-BETWEEN[1], BETWEEN[1])
     while True:
         form, count = rng.choices([*shapes], [len(numbers) for numbers in shapes.values()])[0]
         numbers = shapes[form, count]
@@ -139,8 +139,12 @@ def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
                 better = ((scores[number][line] - means[number]) / within).clamp(-WITHIN[1], WITHIN[1])
                 poems.append((*group.before, group.lines[line]))
                 worth.append(WITHIN[0] * better + BETWEEN[0] * between[number])
-                told.append((scores[number][line] - every.mean()) / every.std())
+                told.append((scores[number][line] - every.mean()) / _spread(every))
         yield Asked(form, poems, torch.stack(worth), torch.stack(told))
+
+
+def _spread(scores: torch.Tensor) -> torch.Tensor:
+    return scores.std(correction=0).clamp(min=1e-6)
 
 
 def liked(now: Lines, before: Lines, grades: torch.Tensor, mean: float, beta: float) -> torch.Tensor:
