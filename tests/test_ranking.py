@@ -261,6 +261,16 @@ def test_candidates_may_end_after_different_lines(poet):
     assert all(len(poem.lines) % 2 == 0 and set(map(len, poem.lines)) == {5} for poem in poems)
 
 
+def test_a_first_line_is_the_best_of_few(poet, monkeypatch):
+    """Else all poems that begin with a character would begin with nearly the same line."""
+    monkeypatch.setattr("tang_rnn.writing.search.FIRST_OF", 1)
+    options = {"form": "七绝", "regulated": True, "seed": 4}
+    drawn, chosen = (poet.write("月", candidates=count, **options).lines for count in (1, 16))
+    assert chosen[0] == drawn[0] and chosen[1:] != drawn[1:]
+    monkeypatch.undo()
+    assert len({poet.write("月", form="七绝", regulated=True, seed=seed).lines[0][:4] for seed in range(12)}) > 8
+
+
 def test_a_stream_tells_each_line_once_it_is_settled(poet):
     told, shared = [], Together(writers=1)
     poem = shared.ask(poet, "月", told.append, form="七律", regulated=True, seed=4).result(60)

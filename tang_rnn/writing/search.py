@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..modeling_tang_rnn import TangRNNForCausalLM
 
 LARGEST_BATCH = 256  # rows written at once
+FIRST_OF = 16  # of so many candidates a first line is the best: of more it would be nearly the same whatever the seed
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
@@ -154,6 +155,8 @@ class Search:
         different = dict(zip(texts, begun))
         scored = dict(zip(different, self.rank([number for number, *_ in different], [*different.values()])))
         scores = torch.tensor([scored[text] for text in texts]).view(places.shape)
+        first = self.constraint.vocabulary.are_marks(written[ranked[:: self.candidates]]).sum(1).eq(1)
+        scores[first.cpu(), FIRST_OF:] = -torch.inf
         best = torch.arange(len(rows), device=rows.device)
         best[places] = places.gather(1, scores.argmax(1, keepdim=True).to(places.device))
         self._settled = rows[places[:, 0]], written.shape[1]
