@@ -21,7 +21,7 @@ import app  # noqa: E402
 
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
 VIEWS = {  # parameters, and what is there once the view is complete
-    "write": (dict(opening="月", form="七绝", cell="lstm", title="江楼", seed=26), "[data-sheet=write] .seal"),
+    "write": (dict(opening="月", form="七绝", cell="lstm", title="江楼", seed=12), "[data-sheet=write] .seal"),
     "compare": (dict(tab="compare", opening="春", seed=7), "[data-numbers] .best"),
     "acrostic": (dict(tab="acrostic", phrase="春夏秋冬", seed=7), "[data-sheet=acrostic] .seal"),
     "lines": (dict(lines="1", form="五绝", text="白日依山尽，"), "[data-offer]"),
