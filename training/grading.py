@@ -193,6 +193,13 @@ def fitted(states: np.ndarray, beside: np.ndarray, grades: np.ndarray) -> tuple[
     return weight, -float(states.mean(0) @ weight)
 
 
+def by_first_line(poems: Sequence[Graded]) -> np.ndarray:
+    """A number for each poem, (poems,), one for those that begin alike: what is learned from one of these and asked of
+    another would be known already."""
+    numbers = {line: number for number, line in enumerate(dict.fromkeys(poem.lines[0] for poem in poems))}
+    return np.array([numbers[poem.lines[0]] for poem in poems])
+
+
 def foretold(states: np.ndarray, beside: np.ndarray, grades: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """The grade of each line by a grader that has not seen the lines of its fold: (lines,)."""
     result = np.zeros(len(grades))
@@ -244,10 +251,8 @@ def fit(cell: str, poems: Sequence[Graded], judged: Sequence[Judged] = (), seed:
         scores = told @ weight + bias
         yield f"{cell}: {len(judged)} lines that were judged"
     else:
-        # Poems that begin alike lie in one fold: what is known of a line would else be known of its like.
-        firsts = {line: number for number, line in enumerate(dict.fromkeys(poem.lines[0] for poem in poems))}
-        folds = np.random.default_rng(seed).integers(0, FOLDS, len(firsts))
-        by_poem = folds[[firsts[poem.lines[0]] for poem in poems]]
+        firsts = by_first_line(poems)
+        by_poem = np.random.default_rng(seed).integers(0, FOLDS, firsts.max() + 1)[firsts]
         scores = foretold(told, beside, grades, by_poem.repeat([len(poem.lines) for poem in poems]))
         weight, bias = fitted(told, beside, grades)
         yield f"{cell}: {len(poems)} poems, {len(grades)} lines"

@@ -40,8 +40,8 @@ from tang_rnn.verse.forms import FORMS
 from .candidates import Candidates, read_candidates, write_candidates
 from .corpus import SONG
 from .errors import UserError, ended
-from .grading import BAD, Graded, read_grades, ridge, told_apart
-from .lines import GRADED
+from .grading import BAD, Graded, by_first_line, read_grades, ridge, told_apart
+from .lines import GRADED, of_lines
 from .loading import load_corpus
 from .optimizer import MuonAdamW
 
@@ -59,11 +59,6 @@ HELD = 5  # one poem in so many is held back, by its first line, to say how good
 
 class JudgeError(UserError):
     """A wrong option, or a folder that holds no judge."""
-
-
-def of_lines(lines: Sequence[str]) -> str:
-    """Lines with their marks."""
-    return "".join(line + "，。"[number % 2] for number, line in enumerate(lines))
 
 
 class Cloze(nn.Module):
@@ -200,9 +195,7 @@ class Judge:
         well it foretells those."""
         shapes: dict[tuple[str, int], list[str]] = {}
         grades: dict[tuple[str, int], list[tuple[float, bool]]] = {}
-        first = {line: number for number, line in enumerate(dict.fromkeys(poem.lines[0] for poem in poems))}
-        for poem in poems:
-            held = first[poem.lines[0]] % HELD == 0
+        for poem, held in zip(poems, (by_first_line(poems) % HELD == 0).tolist()):
             for count, grade in enumerate(poem.grades, 1):
                 shapes.setdefault((poem.form, count), []).append(of_lines(poem.lines[:count]))
                 grades.setdefault((poem.form, count), []).append((grade, held))

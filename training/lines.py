@@ -31,6 +31,11 @@ class Lines(NamedTuple):
     sums: torch.Tensor
 
 
+def of_lines(lines: Sequence[str]) -> str:
+    """Lines with their marks."""
+    return "".join(line + "，。"[number % 2] for number, line in enumerate(lines))
+
+
 def batches(poems: Sequence[tuple[str, int]], lines: int, shuffle: random.Random | None = None) -> Iterator[list[int]]:
     """The numbers of poems, those of one shape together.
 
@@ -53,7 +58,7 @@ def batches(poems: Sequence[tuple[str, int]], lines: int, shuffle: random.Random
 
 def read_lines(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, poems: Sequence[Sequence[str]]) -> Lines:
     """Has a network read poems of this form, each as lines without marks; all as many, and they may be the first."""
-    texts = ["".join(line + "，。"[n % 2] for n, line in enumerate(lines)) for lines in poems]
+    texts = [of_lines(lines) for lines in poems]
     ids = tokenizer([f"<{form}>"] * len(texts), texts, return_tensors="pt").input_ids.to(model.device)
     first = int(ids[0].eq(tokenizer.bos_token_id).nonzero()[-1]) + 1
     shape = len(texts), len(poems[0]), FORMS[form].line_length + 1
@@ -65,4 +70,4 @@ def read_lines(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, p
     return Lines(log_probs.reshape(*shape, -1), likely, before[:, :, -1], before.sum(2))
 
 
-__all__ = ["GRADED", "Lines", "batches", "read_lines"]
+__all__ = ["GRADED", "Lines", "batches", "of_lines", "read_lines"]

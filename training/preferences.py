@@ -5,16 +5,16 @@ its lines (:mod:`training.grading`) do, and it learns from each of them: a line 
 was, one that was not less likely, the further its grade is from the mean the more, as long as that costs little
 elsewhere::
 
-    python -m training.preferences runs/distilled --output runs/preferred
-    python -m training.grading fit runs/preferred/distilled
+    python -m training.preferences runs/distilled/final --output runs/preferred
+    python -m training.grading fit runs/preferred/final
 
 Of the lines between which a cell had to choose (:mod:`training.candidates`) a judge says what readers would
 (:mod:`training.judge`); with ``--judged`` it learns from these as well, and to know from its states what was said. So
 the cells that ship have learned, on a GPU::
 
-    python -m training.preferences runs/distilled --judged runs/candidates/lstm.jsonl --output runs/preferred \
+    python -m training.preferences runs/distilled/final --judged runs/candidates/lstm.jsonl --output runs/preferred \
         --epochs 25 --lines 192 --readers 0.6 --real 4 --real-characters 12288
-    python -m training.grading fit runs/preferred/distilled --judged runs/candidates/lstm.jsonl
+    python -m training.grading fit runs/preferred/final --judged runs/candidates/lstm.jsonl
 
 Method: the loss of a line is -log sigmoid(beta * log(p / p_before)) with the sign and the weight of its grade. So
 Rafailov et al. 2023, *Direct Preference Optimization*, write a reader's choice, the network itself being the measure of
@@ -124,11 +124,17 @@ def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
     for number, group in enumerate(groups):
         shapes.setdefault((group.form, len(group.before)), []).append(number)
     scores = [torch.tensor(group.scores) for group in groups]
-    means, every = torch.stack([each.mean() for each in scores]), torch.cat(scores)
-    between, within = means.clone(), _spread(torch.cat([each - mean for each, mean in zip(scores, means)]))
+    every, means = torch.cat(scores), torch.stack([each.mean() for each in scores])
+    better = [each - mean for each, mean in zip(scores, means)]
+    spread, within, between = _spread(every), _spread(torch.cat(better)), means.clone()
     for numbers in shapes.values():
         between[numbers] -= means[numbers].mean()
-    between = (between / _spread(between)).clamp(-BETWEEN[1], BETWEEN[1])
+    between = BETWEEN[0] * (between / _spread(between)).clamp(-BETWEEN[1], BETWEEN[1])
+    worths = [
+        WITHIN[0] * (each / within).clamp(-WITHIN[1], WITHIN[1]) + of_all for each, of_all in zip(better, between)
+    ]
+    mean = every.mean()
+    scaled = [(each - mean) / spread for each in scores]
     while True:
         form, count = rng.choices([*shapes], [len(numbers) for numbers in shapes.values()])[0]
         numbers = shapes[form, count]
@@ -136,10 +142,9 @@ def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
         for number in rng.sample(numbers, min(settings.beginnings, len(numbers))):
             group = groups[number]
             for line in rng.sample(range(len(group.lines)), min(settings.choices, len(group.lines))):
-                better = ((scores[number][line] - means[number]) / within).clamp(-WITHIN[1], WITHIN[1])
                 poems.append((*group.before, group.lines[line]))
-                worth.append(WITHIN[0] * better + BETWEEN[0] * between[number])
-                told.append((scores[number][line] - every.mean()) / _spread(every))
+                worth.append(worths[number][line])
+                told.append(scaled[number][line])
         yield Asked(form, poems, torch.stack(worth), torch.stack(told))
 
 
@@ -193,10 +198,7 @@ def learn(
     from_state = torch.nn.Linear(2 * model.config.hidden_size, 1, device=device)
     torch.nn.init.zeros_(from_state.weight)
     rate = settings.learning_rate
-    parts = [
-        {"params": model.parameters(), "lr": rate},
-        {"params": from_state.parameters(), "lr": STATE_RATE * rate},
-    ]
+    parts = [{"params": model.parameters()}, {"params": from_state.parameters(), "lr": STATE_RATE * rate}]
     optimizer = torch.optim.AdamW(parts, rate, betas=(0.9, 0.99), weight_decay=0.0)
     falling = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))

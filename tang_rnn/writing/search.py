@@ -148,17 +148,18 @@ class Search:
         places = over.nonzero().view(-1, self.candidates)
         if not len(places):
             return None
-        ranked = rows[places.flatten()]
+        first = self.constraint.vocabulary.are_marks(written[rows[places[:, 0]]]).sum(1).eq(1)
+        counts = ~first[:, None] | (torch.arange(self.candidates, device=rows.device) < FIRST_OF)
+        ranked = rows[places[counts]]
         begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
         # Many candidates have written the same; what is alike is ranked once.
-        texts = [(number, *each.tokens) for number, each in zip(poems[places.flatten()].tolist(), begun)]
+        texts = [(number, *each.tokens) for number, each in zip(poems[places[counts]].tolist(), begun)]
         different = dict(zip(texts, begun))
         scored = dict(zip(different, self.rank([number for number, *_ in different], [*different.values()])))
-        scores = torch.tensor([scored[text] for text in texts]).view(places.shape)
-        first = self.constraint.vocabulary.are_marks(written[ranked[:: self.candidates]]).sum(1).eq(1)
-        scores[first.cpu(), FIRST_OF:] = -torch.inf
+        scores = torch.full(places.shape, -torch.inf, device=rows.device)
+        scores[counts] = torch.tensor([scored[text] for text in texts], device=rows.device)
         best = torch.arange(len(rows), device=rows.device)
-        best[places] = places.gather(1, scores.argmax(1, keepdim=True).to(places.device))
+        best[places] = places.gather(1, scores.argmax(1, keepdim=True))
         self._settled = rows[places[:, 0]], written.shape[1]
         return best
 
