@@ -203,8 +203,11 @@ def test_a_line_is_read_apart_from_its_poem_as_if_nothing_stood_before(poet):
     assert worth[1, 1] >= 0 and token.shape == (2,) and worth.shape == (2, 3)
 
 
-def test_words_are_not_taken_for_the_rhyme_alone(poet, monkeypatch):
-    """The last characters of lines that rhyme are likelier to the line apart than where that is not asked."""
+@pytest.mark.parametrize("cell, more", [("rnn", 0.5), ("gru", 0.5), ("lstm", 0.2)])
+def test_words_are_not_taken_for_the_rhyme_alone(cell, more, monkeypatch):
+    """The last characters of lines that rhyme are likelier to the line apart than where that is not asked; to the lstm
+    by less, since it has learned as much by itself."""
+    poet = TangPoet.from_pretrained(cell)
     options = {"form": "五绝", "regulated": True}
     begun = "白日依山近，黄河入海", "月落寒江静，风来古渡", "江南春草绿，花落故"
     requests = [poet.asked(text, options)[0] for text in begun]
@@ -218,7 +221,7 @@ def test_words_are_not_taken_for_the_rhyme_alone(poet, monkeypatch):
 
     guided = fitting()
     monkeypatch.setattr(Drawing, "_line_ends", lambda *_: None)
-    assert guided > fitting() + 0.2
+    assert guided > fitting() + more
 
 
 def test_the_chosen_ranks_above_one_drawn(poet):
