@@ -166,7 +166,7 @@ def test_cells_learn_from_candidates_by_one_command(collected, judging, tmp_path
     assert judge.main(["score", str(judging), str(collected)]) == 0
     monkeypatch.setattr(preferences, "read_grades", lambda: grading.read_grades()[:2])
     monkeypatch.setattr(preferences, "load_corpus", lambda _: {"train": ROWS})
-    arguments = ["rnn", "--output", str(tmp_path), "--epochs", "1", "--beginnings", "2", "--choices", "2"]
+    arguments = ["rnn", "--output", str(tmp_path), "--epochs", "1", "--beginnings", "2", "--behind", "2"]
     assert preferences.main([*arguments, "--judged", str(collected)]) == 0
     assert f"fit {tmp_path / 'rnn'} --judged" in capsys.readouterr().out
     log = json.loads((tmp_path / "rnn" / "training_log.json").read_text())

@@ -60,7 +60,7 @@ def test_the_losses_are_what_they_are_said_to_be():
     logits = torch.randn(2, 4, 6, 9, generator=torch.Generator().manual_seed(0))
     before, other = lines(logits), logits.clone().requires_grad_()
     now, grades = lines(other), torch.tensor([[3.0, 3, 1, 1], [2, 2, 2, 2]])
-    loss = liked(now, before, grades, mean=2.0, beta=0.5)
+    loss = liked(now, before, grades - 2.0, beta=0.5)
     (way,) = torch.autograd.grad(loss, other)
     assert (way[0, :2, :, 0] < 0).all() and (way[0, 2:, :, 0] > 0).all() and not way[1].any(), "a mean line is let be"
     was, moved = before.log_probs, lines(logits.roll(1, 0)).log_probs
@@ -81,7 +81,9 @@ def test_the_command_writes_a_checkpoint_and_says_what_is_missing(tmp_path, monk
     assert main(["rnn", "--output", str(tmp_path), "--epochs", "1"]) == 0
     assert "grading fit" in capsys.readouterr().out
     log = json.loads((tmp_path / "rnn" / "training_log.json").read_text())
-    assert log["preferences"] == {"poems": 2, "lines": 8} and log["parameters"], "its card tells both"
+    told = log["preferences"]
+    assert (told["poems"], told["lines"]) == (2, 8) and log["parameters"], "its card tells both"
+    assert told["judged"] > 2, "what it had learned before is told still"
     assert TangPoet.from_pretrained(str(tmp_path / "rnn")).write("春", seed=1).text.startswith("春")
     monkeypatch.setattr(preferences, "read_grades", lambda: [])
     assert main(["rnn", "--output", str(tmp_path)]) == 2

@@ -103,15 +103,17 @@ def read_judged(path: Path, seed: int = 0) -> list[Judged]:
     return found
 
 
-def watched(poet: TangPoet, found: dict[tuple, dict[str, None]]) -> TangPoet:
-    """The poet, who from now on notes in `found` what lines stand behind which form and beginning when one is taken."""
+def watched(poet: TangPoet, found: dict[tuple, dict[str, float]]) -> TangPoet:
+    """The poet, who from now on notes in `found` what lines stand behind which form and beginning when one is taken,
+    and how each is ranked."""
     rank_begun = poet.rank_begun
 
     def noted(requests: Sequence[Request], numbers: Sequence[int], rows: Sequence[Written]) -> Sequence[float]:
-        for number, row in zip(numbers, rows):
+        scores = rank_begun(requests, numbers, rows)
+        for number, row, score in zip(numbers, rows, scores):
             *before, line = poet.poem(requests[number], row).lines
-            found.setdefault((requests[number].rules.form, tuple(before)), {})[line] = None
-        return rank_begun(requests, numbers, rows)
+            found.setdefault((requests[number].rules.form, tuple(before)), {})[line] = score
+        return scores
 
     poet.rank_begun = noted
     return poet
@@ -128,7 +130,7 @@ def openings(corpus: str, rng: random.Random) -> Iterator[tuple[str, str]]:
 
 def collect(cell: str, count: int, seed: int, corpus: str) -> list[Candidates]:
     """The candidates of so many regulated poems."""
-    found: dict[tuple, dict[str, None]] = {}
+    found: dict[tuple, dict[str, float]] = {}
     poet, asked = watched(TangPoet.from_pretrained(cell), found), openings(corpus, random.Random(seed))
     for number in range(count):
         form, opening = next(asked)

@@ -422,6 +422,7 @@ ROWS = (
             ("odd doublings", "odd_doublings"),
             ("words with a wrong tone", "mistoned"),
             ("characters and words repeated", "repeats"),
+            ("stock turns", "turns"),
             ("coherence", "coherence"),
             ("middle couplets parallel", "parallelism"),
             ("last couplet closing", "closing"),

@@ -34,7 +34,8 @@ from tang_rnn.grading import Grader, surprises
 from tang_rnn.verse import split_lines
 from tang_rnn.verse.forms import FORMS
 
-from .candidates import Judged, read_judged
+from .candidates import Candidates, Judged, read_judged
+from .choices import read_choices
 from .errors import UserError, ended
 from .evaluate import OPENINGS
 from .lines import GRADED, batches, read_lines
@@ -64,12 +65,14 @@ class Graded(NamedTuple):
         lines: without marks.
         grades: of each line, 0 to 3.
         verdict: F, N or X.
+        sitting: of which page; of one reader's strictness more is known than of all readers'. 0 where it is not known.
     """
 
     form: str
     lines: tuple[str, ...]
     grades: tuple[int, ...]
     verdict: str
+    sitting: int = 0
 
 
 # -- pages -----------------------------------------------------------------------------------------------------------
@@ -101,8 +104,8 @@ def write_page(page: Path, cells: Sequence[str], count: int, seed: int, corpus: 
     lay_out(page, "\n".join(parts), poems)
 
 
-def read_page(page: Path) -> Iterator[Graded]:
-    """The grades of a page's poems, real ones left out.
+def read_page(page: Path, sitting: int = 0) -> Iterator[Graded]:
+    """The grades of a page's poems, real ones left out, as of this sitting.
 
     Raises:
         GradingError: a page without its key, or with grades missing or malformed.
@@ -116,7 +119,7 @@ def read_page(page: Path) -> Iterator[Graded]:
                 raise GradingError(f"{page}: grades {number} are {answer or 'missing'}; write such as 2312 N")
             if not poem["real"]:
                 grades = tuple(map(int, answer[:-1].strip()))
-                yield Graded(poem["form"], tuple(poem["lines"]), grades, answer[-1])
+                yield Graded(poem["form"], tuple(poem["lines"]), grades, answer[-1], sitting)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GradingError(f"{page} cannot be read: {error}") from None
 
@@ -129,18 +132,32 @@ def read_grades(path: Path = GRADES) -> list[Graded]:
     """
     found = []
     for number, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        match = re.fullmatch(r"(\S+)\t(\S+)\t([0-3]+)\t([FNX])", row)
+        match = re.fullmatch(r"(\S+)\t(\S+)\t([0-3]+)\t([FNX])(?:\t(\d+))?", row)
         if not match or len(match[2].split("/")) != len(match[3]) or match[1] not in FORMS:
-            raise GradingError(f"{path}, row {number}: not a form, lines with / between, a digit a line, and F, N or X")
-        found.append(Graded(match[1], tuple(match[2].split("/")), tuple(map(int, match[3])), match[4]))
+            what = "a form, lines with / between, a digit a line, F, N or X, and perhaps a sitting"
+            raise GradingError(f"{path}, row {number}: not {what}")
+        grades = tuple(map(int, match[3]))
+        found.append(Graded(match[1], tuple(match[2].split("/")), grades, match[4], int(match[5] or 0)))
     return found
 
 
 def write_grades(poems: Iterable[Graded], path: Path = GRADES) -> None:
     """Replaces what was collected."""
-    rows = ["\t".join([form, "/".join(lines), "".join(map(str, grades)), v]) for form, lines, grades, v in poems]
+    rows = [
+        "\t".join([form, "/".join(lines), "".join(map(str, grades)), verdict, *([str(sitting)] if sitting else [])])
+        for form, lines, grades, verdict, sitting in poems
+    ]
     with written_whole(path) as whole:
         whole.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def centred(poems: Sequence[Graded]) -> list[tuple[float, ...]]:
+    """The grades of each poem's lines, less the mean of its sitting: how strict readers are differs more."""
+    of: dict[int, list[int]] = {}
+    for poem in poems:
+        of.setdefault(poem.sitting, []).extend(poem.grades)
+    means = {sitting: sum(grades) / len(grades) for sitting, grades in of.items()}
+    return [tuple(grade - means[poem.sitting] for grade in poem.grades) for poem in poems]
 
 
 # -- what is learned -------------------------------------------------------------------------------------------------
@@ -193,6 +210,22 @@ def fitted(states: np.ndarray, beside: np.ndarray, grades: np.ndarray) -> tuple[
     return weight, -float(states.mean(0) @ weight)
 
 
+def fitted_within(poet: TangPoet, groups: Sequence[Candidates]) -> tuple[np.ndarray, float]:
+    """The same from lines between which readers chose: what counts is how one differs from the others behind its
+    beginning, in what a grader is told as in the grade."""
+    told, scores, some = [], [], 512
+    for first in range(0, len(groups), some):
+        part = groups[first : first + some]
+        asked = [(group.form, (*group.before, line)) for group in part for line in group.lines]
+        states = seen(poet, asked, last=True)[0].astype(np.float32)
+        for group, rows in zip(part, np.split(states, np.cumsum([len(group.lines) for group in part])[:-1])):
+            told.append(rows)
+            scores.append(np.array(group.scores) - np.mean(group.scores))
+    mean = np.concatenate(told).mean(0, dtype=np.float64)
+    weight, _ = ridge(np.concatenate([rows - rows.mean(0) for rows in told]), np.concatenate(scores))
+    return weight, -float(mean @ weight)
+
+
 def by_first_line(poems: Sequence[Graded]) -> np.ndarray:
     """A number for each poem, (poems,), one for those that begin alike: what is learned from one of these and asked of
     another would be known already."""
@@ -235,23 +268,32 @@ def report(poems: Sequence[Graded], scores: np.ndarray) -> Iterator[str]:
         )
 
 
-def fit(cell: str, poems: Sequence[Graded], judged: Sequence[Judged] = (), seed: int = 0) -> Iterator[str]:
+def fit(
+    cell: str,
+    poems: Sequence[Graded],
+    judged: Sequence[Judged] = (),
+    chosen: Sequence[Candidates] = (),
+    seed: int = 0,
+) -> Iterator[str]:
     """Writes the grader of a cell, and says what it knows of poems that readers graded; of those that it has not seen,
     where it has learned from them.
 
     Args:
-        judged: if there are any, it is learned from these.
+        judged, chosen: if there are any, it is learned from these.
     """
     poet = TangPoet.from_pretrained(cell)
     told, beside = seen(poet, [(poem.form, poem.lines) for poem in poems])
-    grades = np.array([grade for poem in poems for grade in poem.grades], dtype=np.float64)
-    if judged:
+    if chosen:
+        weight, bias = fitted_within(poet, chosen)
+        scores = told @ weight + bias
+        yield f"{cell}: {sum(len(group.lines) for group in chosen)} lines behind {len(chosen)} beginnings"
+    elif judged:
         last, places = seen(poet, [(form, lines) for form, lines, _ in judged], last=True)
         weight, bias = fitted(last, places, np.array([score for *_, score in judged]))
         scores = told @ weight + bias
         yield f"{cell}: {len(judged)} lines that were judged"
     else:
-        firsts = by_first_line(poems)
+        firsts, grades = by_first_line(poems), np.concatenate(centred(poems))
         by_poem = np.random.default_rng(seed).integers(0, FOLDS, firsts.max() + 1)[firsts]
         scores = foretold(told, beside, grades, by_poem.repeat([len(poem.lines) for poem in poems]))
         weight, bias = fitted(told, beside, grades)
@@ -276,6 +318,7 @@ def main(argv: list[str] | None = None) -> int:
     learn = commands.add_parser("fit", help="learn from grades.tsv")
     learn.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
     learn.add_argument("--judged", type=Path, metavar="FILE", help="from candidates that training.judge has scored")
+    learn.add_argument("--choices", action="store_true", help="from choices.tsv (python -m training.choices)")
     arguments = parser.parse_args(argv)
     return ended("training.grading", lambda: run(arguments), also=(OSError,))
 
@@ -287,14 +330,18 @@ def run(arguments: argparse.Namespace) -> None:
         write_page(arguments.page, arguments.cells, arguments.poems, arguments.seed, arguments.corpus)
         print(f"{arguments.page}; then python -m training.grading collect {arguments.page}")
     elif arguments.command == "collect":
-        known = read_grades()
-        new = [poem for page in arguments.pages for poem in read_page(page) if poem not in known]
+        known, new = read_grades(), []
+        for page in arguments.pages:
+            sitting = max((poem.sitting for poem in [*known, *new]), default=0) + 1
+            have = {poem[:-1] for poem in known}
+            new += (poem for poem in read_page(page, sitting) if poem[:-1] not in have)
         write_grades([*known, *new])
         print(f"{GRADES}: {len(new)} poems more, {len(known) + len(new)} in all")
     else:
         poems, judged = read_grades(), read_judged(arguments.judged) if arguments.judged else []
+        chosen = read_choices() if arguments.choices else []
         for cell in arguments.cells:
-            for line in fit(cell, poems, judged):
+            for line in fit(cell, poems, judged, chosen):
                 print(line, flush=True)
 
 

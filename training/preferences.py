@@ -9,12 +9,15 @@ elsewhere::
     python -m training.grading fit runs/preferred/final
 
 Of the lines between which a cell had to choose (:mod:`training.candidates`) a judge says what readers would
-(:mod:`training.judge`); with ``--judged`` it learns from these as well, and to know from its states what was said. So
-the cells that ship have learned, on a GPU::
+(:mod:`training.judge`); with ``--judged`` it learns from these as well, and to know from its states what was said. Of
+some, readers have said it themselves (:mod:`training.choices`): ``--choices``. So the cells that ship have learned,
+first on a GPU, then what should stand next, held to what they were before both::
 
     python -m training.preferences runs/distilled/final --judged runs/candidates/lstm.jsonl --output runs/preferred \
         --epochs 25 --lines 192 --readers 0.6 --real 4 --real-characters 12288
-    python -m training.grading fit runs/preferred/final --judged runs/candidates/lstm.jsonl
+    python -m training.preferences runs/preferred/final --choices --former runs/distilled/final --output runs/chosen \
+        --epochs 1 --lines 48 --readers 0.5 --real 4 --real-characters 4096 --beginnings 24
+    python -m training.grading fit runs/chosen/final --choices
 
 Method: the loss of a line is -log sigmoid(beta * log(p / p_before)) with the sign and the weight of its grade. So
 Rafailov et al. 2023, *Direct Preference Optimization*, write a reader's choice, the network itself being the measure of
@@ -44,12 +47,14 @@ from datasets import Dataset
 
 from tang_rnn import TangPoet, TangRNNForCausalLM
 from tang_rnn.tokenization_tang_rnn import fingerprint
+from tang_rnn.verse.turns import turns
 
 from .candidates import Candidates, read_candidates
+from .choices import read_choices
 from .data import IGNORED, Collator, LengthBatchSampler, encode, known_only
 from .errors import UserError, ended
 from .export import export
-from .grading import Graded, read_grades
+from .grading import Graded, centred, read_grades
 from .lines import Lines, batches, read_lines
 from .loading import load_corpus
 from .papers import read_json
@@ -71,7 +76,9 @@ class Settings(NamedTuple):
         state: weight of telling from the states in a line what the judge said of it.
         own, real, common: weights of the divergences: on the graded poems, on real ones, of characters taken together.
         lines: of graded poems in a step.
-        beginnings, choices: in a step with a judge, of one form and as many lines, and lines behind each.
+        turns: what a nat of a stock turn of phrase (:mod:`tang_rnn.verse.turns`) takes from what was judged of a line,
+            by its spread: readers of one line do not know how often it was said.
+        beginnings, behind: in a step with a judge, of one form and as many lines, and lines behind each.
         real_characters: of real poems in a step; a longer poem is cut.
         share: of the change that is kept at the end: less costs less of what the cell knew, and sooner than it costs
             of what it learned (Wortsman et al. 2022, *Robust fine-tuning of zero-shot models*).
@@ -86,9 +93,10 @@ class Settings(NamedTuple):
     own: float = 0.1
     real: float = 3.0
     common: float = 10.0
+    turns: float = 0.22
     lines: int = 128
     beginnings: int = 40
-    choices: int = 12
+    behind: int = 12
     real_characters: int = 1024
     share: float = 1.0
     seed: int = 0
@@ -99,6 +107,7 @@ CLIP = 1.0  # greatest norm of a step's gradient
 # What counts of a line that was judged: by how much it is better than the others behind its beginning, and by how much
 # these are better than others at that place; both by their spread, and no more than so many of these.
 WITHIN, BETWEEN = (0.8, 2.5), (0.3, 2.0)
+DEAREST = 5.0  # nats of a turn that count
 STATE_RATE = 4.0  # of the learning rate: how fast what reads the states learns
 
 
@@ -130,9 +139,9 @@ def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
     for numbers in shapes.values():
         between[numbers] -= means[numbers].mean()
     between = BETWEEN[0] * (between / _spread(between)).clamp(-BETWEEN[1], BETWEEN[1])
-    worths = [
-        WITHIN[0] * (each / within).clamp(-WITHIN[1], WITHIN[1]) + of_all for each, of_all in zip(better, between)
-    ]
+    prices = [torch.tensor([min(turns().price(line), DEAREST) for line in group.lines]) for group in groups]
+    better = [each / within - settings.turns * (price - price.mean()) for each, price in zip(better, prices)]
+    worths = [WITHIN[0] * each.clamp(-WITHIN[1], WITHIN[1]) + of_all for each, of_all in zip(better, between)]
     mean = every.mean()
     scaled = [(each - mean) / spread for each in scores]
     while True:
@@ -141,7 +150,7 @@ def asked(groups: Sequence[Candidates], settings: Settings) -> Iterator[Asked]:
         poems, worth, told = [], [], []
         for number in rng.sample(numbers, min(settings.beginnings, len(numbers))):
             group = groups[number]
-            for line in rng.sample(range(len(group.lines)), min(settings.choices, len(group.lines))):
+            for line in rng.sample(range(len(group.lines)), min(settings.behind, len(group.lines))):
                 poems.append((*group.before, group.lines[line]))
                 worth.append(worths[number][line])
                 told.append(scaled[number][line])
@@ -152,9 +161,10 @@ def _spread(scores: torch.Tensor) -> torch.Tensor:
     return scores.std(correction=0).clamp(min=1e-6)
 
 
-def liked(now: Lines, before: Lines, grades: torch.Tensor, mean: float, beta: float) -> torch.Tensor:
-    """The loss of lines that were graded, (B, L): mean over all, in nats of the ratio for a small ratio."""
-    ratio, weight = (now.likely - before.likely).sum(2), grades - mean
+def liked(now: Lines, before: Lines, weight: torch.Tensor, beta: float) -> torch.Tensor:
+    """The loss of lines by what they are worth, (B, L), 0 for a mean one: mean over all, in nats of the ratio for a
+    small ratio."""
+    ratio = (now.likely - before.likely).sum(2)
     return -(weight.abs() * F.logsigmoid(beta * ratio * weight.sign())).mean() / beta
 
 
@@ -181,6 +191,7 @@ def learn(
     real: Dataset,
     settings: Settings,
     judged: Sequence[Candidates] = (),
+    former: TangRNNForCausalLM | None = None,
 ) -> Iterator[str]:
     """Changes a cell's network by the grades, and says how it goes, an epoch a line.
 
@@ -188,13 +199,15 @@ def learn(
         poems: with their grades.
         real: rows of :func:`training.data.encode`.
         judged: lines behind beginnings, and what a judge says of them.
+        former: to what it expects of real poems the cell is held; by default to what it expects itself.
     """
     rng, model = random.Random(settings.seed), poet.model
     torch.manual_seed(settings.seed)
     before, shapes = copy.deepcopy(model).eval().requires_grad_(False), [(poem.form, len(poem.lines)) for poem in poems]
-    grades = [grade for poem in poems for grade in poem.grades]
-    mean, steps = sum(grades) / len(grades), settings.epochs * sum(1 for _ in batches(shapes, settings.lines))
+    worths = centred(poems)
+    steps = settings.epochs * sum(1 for _ in batches(shapes, settings.lines))
     ahead, device = asked(judged, settings) if judged else None, model.device
+    held_to = before if former is None else former.to(device).eval().requires_grad_(False)
     from_state = torch.nn.Linear(2 * model.config.hidden_size, 1, device=device)
     torch.nn.init.zeros_(from_state.weight)
     rate = settings.learning_rate
@@ -207,10 +220,10 @@ def learn(
     lengths = [len(text) for text in real["text"]]
     others = itertools.cycle(LengthBatchSampler(lengths, settings.real_characters, settings.seed))
 
-    def both(read: Callable, *what) -> tuple:
+    def both(read: Callable, *what, was: TangRNNForCausalLM = before) -> tuple:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or fast_bfloat16()):
             with torch.no_grad():
-                was = read(before, *what)
+                was = read(was, *what)
             return read(model, *what), was
 
     model.train()
@@ -220,10 +233,10 @@ def learn(
             part, collated = [poems[number] for number in numbers], collate([real[row] for row in next(others)])
             own = both(read_lines, poet.tokenizer, part[0].form, [poem.lines for poem in part])
             taken = {name: collated[name].to(device) for name in ("input_ids", "labels")}
-            pairs = tuple(each.log_probs for each in own), both(expected, taken)
-            graded = torch.tensor([poem.grades for poem in part], device=device)
+            pairs = tuple(each.log_probs for each in own), both(expected, taken, was=held_to)
+            graded = torch.tensor([worths[number] for number in numbers], device=device)
             losses = [
-                settings.readers * liked(*own, graded, mean, settings.beta),
+                settings.readers * liked(*own, graded, settings.beta),
                 settings.own * divergence(*pairs[0]),
                 settings.real * divergence(*pairs[1]),
                 settings.common * sum(divergence_together(*pair) for pair in pairs),
@@ -240,7 +253,7 @@ def learn(
                 states = torch.cat([last[0].states[:, 0], last[0].sums[:, 0] / pair[0].shape[2]], 1)
                 foretold = from_state(states)[:, 0]
                 losses += [
-                    liked(*last, these.worth[:, None].to(device), 0.0, settings.beta),
+                    liked(*last, these.worth[:, None].to(device), settings.beta),
                     settings.state * (foretold - these.scores.to(device)).square().mean(),
                 ]
             optimizer.zero_grad()
@@ -259,16 +272,26 @@ def learn(
 
 
 def preferred(
-    cells: Sequence[str], output: Path, settings: Settings, corpus: str, judged: Path | None = None
+    cells: Sequence[str],
+    output: Path,
+    settings: Settings,
+    corpus: str,
+    judged: Path | None = None,
+    chosen: bool = False,
+    former: str | None = None,
 ) -> Iterator[str]:
     """Writes each cell as it is after learning into a folder of its name, and says how it went."""
-    for name in ("epochs", "learning_rate", "beta", "lines", "beginnings", "choices", "real_characters", "share"):
+    if judged and chosen:
+        raise PreferenceError("--judged or --choices, not both at once: what is said is on two scales")
+    for name in ("epochs", "learning_rate", "beta", "lines", "beginnings", "behind", "real_characters", "share"):
         if getattr(settings, name) <= 0:
             raise PreferenceError(f"--{name.replace('_', '-')} must be more than 0")
     poems = read_grades()
     if not poems:
         raise PreferenceError("there are no grades to learn from: python -m training.grading")
-    choices = read_candidates(judged, judged=True) if judged else []
+    choices = read_choices() if chosen else read_candidates(judged, judged=True) if judged else []
+    held_to = TangPoet.from_pretrained(former).model if former else None
+    how = " --choices" if chosen else f" --judged {judged}" if judged else ""
     rows, real = load_corpus(corpus)["train"], {}  # encoded once for all cells of one vocabulary
     for cell in cells:
         poet = TangPoet.from_pretrained(cell)
@@ -276,16 +299,16 @@ def preferred(
         if (vocabulary := fingerprint(poet.tokenizer)) not in real:
             real[vocabulary] = known_only(encode(rows, poet.tokenizer), poet.tokenizer)
         poet.model.to("cuda" if torch.cuda.is_available() else "cpu")
-        yield from learn(poet, poems, real[vocabulary], settings, choices)
+        yield from learn(poet, poems, real[vocabulary], settings, choices, held_to)
         poet.model.cpu()
         source = Path(poet.model.name_or_path)
         folder, log = output / source.name, read_json(source / "training_log.json", missing={})
         export(poet.model, poet.tokenizer, folder)
-        log["preferences"] = {"poems": len(poems), "lines": sum(len(poem.lines) for poem in poems)}
+        log.setdefault("preferences", {}).update(poems=len(poems), lines=sum(len(poem.lines) for poem in poems))
         if choices:
-            log["preferences"]["judged"] = sum(len(group.lines) for group in choices)
+            log["preferences"]["chosen" if chosen else "judged"] = sum(len(group.lines) for group in choices)
         (folder / "training_log.json").write_text(json.dumps(log) + "\n", encoding="utf-8")
-        yield f"  {folder}; then python -m training.grading fit {folder}{f' --judged {judged}' if judged else ''}"
+        yield f"  {folder}; then python -m training.grading fit {folder}{how}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -294,13 +317,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder for their folders")
     parser.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset, for real poems")
     parser.add_argument("--judged", type=Path, metavar="FILE", help="the cells' candidates, from training.judge score")
+    parser.add_argument("--choices", action="store_true", help="learn from choices.tsv (python -m training.choices)")
+    parser.add_argument("--former", metavar="CELL", help="the cell before readers taught it: holds it on real poems")
     for name, default in Settings._field_defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     arguments = vars(parser.parse_args(argv))
-    cells, output, corpus, judged = (arguments.pop(name) for name in ("cells", "output", "corpus", "judged"))
+    names = ("cells", "output", "corpus", "judged", "choices", "former")
 
     def run() -> None:
-        for line in preferred(cells, output, Settings(**arguments), corpus, judged):
+        cells, output, *given = (arguments.pop(name) for name in names)
+        for line in preferred(cells, output, Settings(**arguments), *given):
             print(line, flush=True)
 
     return ended("training.preferences", run, also=(OSError,))

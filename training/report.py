@@ -75,6 +75,7 @@ AS_READ = (
     ("odd doublings", "生造叠字", share, "odd_doublings"),
     ("a word in a tone it never has", "字音不合其词", share, "mistoned"),
     ("characters and words said again", "每首重字重词", nats, "repeats"),
+    ("stock turns of phrase, their price", "每首套语之价", nats, "turns"),
     ("coherence, a thousandth", "前后呼应（千分之一）", lambda value: nats(1000 * value), "coherence"),
     ("parallelism of middle couplets", "中二联对仗", nats, "parallelism"),
     ("marks of an ending", "结句之迹", nats, "closing"),

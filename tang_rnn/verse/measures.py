@@ -11,6 +11,7 @@ import numpy as np
 
 from .associations import associations
 from .rhymes import PINGSHUI, RhymeBook
+from .turns import turns
 from .usage import mistoned, usage
 
 OCTAVE = 8  # lines of 律诗
@@ -24,6 +25,7 @@ MEASURES = {
     "odd_doublings": "characters doubled that real poems do not double",
     "mistoned": "two-tone characters where the tone asked for is not that of their word",
     "repeats": "characters, and words of two, that have stood in a line before",
+    "turns": "turns of phrase that written poems overuse, each by its price",
     "parallelism": "characters of a middle couplet that answer those in their places",
     "closing": "characters in the last couplet that mark last couplets",
     "theme": "characters that keep company with those of the title",
@@ -47,7 +49,7 @@ def measure(
         num_lines: how many lines each is to have; by default as many as it has.
         book: by which they are written.
     """
-    tables, lists = associations(), usage()
+    tables, lists, habits = associations(), usage(), turns()
     titles = [titles] * len(poems) if isinstance(titles, str) else list(titles)
     numbers = tables.indices(poems)
     whole = np.array(num_lines or [len(lines) for lines in poems])
@@ -60,6 +62,7 @@ def measure(
         "odd_doublings": _count(map(lists.odd_doublings, poems)),
         "mistoned": _count(mistoned(lines, book, int(count)) for lines, count in zip(poems, whole)),
         "repeats": _count(map(repeats, poems)),
+        "turns": np.array([habits.total(lines) for lines in poems], dtype=np.float32),
         "parallelism": tables.parallelism(numbers) * (whole == OCTAVE),
         "closing": tables.closing(numbers, whole),
         "theme": tables.theme(titles, numbers) if any(titles) else np.zeros(len(poems)),

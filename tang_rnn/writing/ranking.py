@@ -20,11 +20,12 @@ from .poem import Poem
 
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
-    "commonness": -1.2,
+    "commonness": -1.0,
     "contradictions": -0.5,
     "odd_doublings": -0.3,
     "mistoned": -0.3,
     "repeats": -0.15,
+    "turns": -0.1,
     "coherence": 20.0,
     "parallelism": 0.05,
     "closing": -0.08,

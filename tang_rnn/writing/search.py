@@ -87,18 +87,23 @@ class Search:
         written = torch.full(noise.shape, end, device=ids.device)
         self._found, self._settled = (written, worth), (ids.new_zeros(0), 0)
         rows = torch.arange(len(noise), device=ids.device)
+        # Where lines are settled one by one a first line has few candidates, and the other rows join behind it.
+        self._few = ~constraint.free[progress.plan] & (self.rank is not None and self.candidates > FIRST_OF)
+        rows = rows[~self._few[rows // self.candidates] | (rows % self.candidates < FIRST_OF)]
         # Of the state there is a row for each text that differs: of[row] is the one of a row, None where all differ.
         of = rows // self.candidates
         progress, ids = progress.select(of), ids[of]
         for step in range(steps):
-            token, gained = drawing.draw(state, progress, noise[:, step], ids, of)
+            token, gained = drawing.draw(state, progress, noise[rows, step], ids, of)
             worth[rows] += gained
             written[rows, step] = token
             best = self._best(rows, token, progress, written[:, : step + 1], worth)
             if best is not None:
-                of, progress, ids = best if of is None else of[best], progress.select(best), ids[best]
+                new, best = best
                 for tensor in (written, worth):
-                    tensor[rows] = tensor[rows[best]]
+                    tensor[new] = tensor[rows[best]]
+                rows, token, progress, ids = new, token[best], progress.select(best), ids[best]
+                of = best if of is None else of[best]
             going_on = token.ne(end)
             if self._dropped:
                 going_on &= ~torch.isin(rows // self.candidates, torch.tensor([*self._dropped], device=rows.device))
@@ -113,7 +118,7 @@ class Search:
                 if not len(left):
                     break
                 of, progress = left if of is None else of[left], progress.select(left)
-                rows, noise, ids, token = rows[left], noise[left], ids[left], token[left]
+                rows, ids, token = rows[left], ids[left], token[left]
             progress, ids = constraint.advance(progress, token), torch.cat([ids, token[:, None]], 1)
             state, of = self._read(token, state, of)
 
@@ -131,8 +136,9 @@ class Search:
 
     def _best(
         self, rows: torch.Tensor, token: torch.Tensor, progress: Progress, written: torch.Tensor, worth: torch.Tensor
-    ) -> torch.Tensor | None:
-        """Where these tokens, (B,), end lines: whose text each row takes over, (B,); None where all keep their own.
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Where these tokens, (B,), end lines: the rows that go on, (B',), and whose text each takes over, (B',) places
+        among the B; None where all keep their own.
 
         Random numbers stay with their rows, so that those who go on from one line part.
         """
@@ -144,24 +150,27 @@ class Search:
             return None
         # Of one length, a line is over with one step in all candidates; where some have ended before, all are kept.
         poems = rows // self.candidates
-        over &= poems[over].bincount(minlength=len(self.seeds)).eq(self.candidates)[poems]
-        places = over.nonzero().view(-1, self.candidates)
-        if not len(places):
+        sizes = torch.where(self._few, FIRST_OF, self.candidates)
+        over &= poems[over].bincount(minlength=len(sizes)).eq(sizes)[poems]
+        if not bool(over.any()):
             return None
-        first = self.constraint.vocabulary.are_marks(written[rows[places[:, 0]]]).sum(1).eq(1)
-        counts = ~first[:, None] | (torch.arange(self.candidates, device=rows.device) < FIRST_OF)
-        ranked = rows[places[counts]]
+        numbers, sizes = (each.tolist() for each in poems[over].unique_consecutive(return_counts=True))
+        ranked = rows[over]
         begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
         # Many candidates have written the same; what is alike is ranked once.
-        texts = [(number, *each.tokens) for number, each in zip(poems[places[counts]].tolist(), begun)]
+        texts = [(number, *each.tokens) for number, each in zip(poems[over].tolist(), begun)]
         different = dict(zip(texts, begun))
         scored = dict(zip(different, self.rank([number for number, *_ in different], [*different.values()])))
-        scores = torch.full(places.shape, -torch.inf, device=rows.device)
-        scores[counts] = torch.tensor([scored[text] for text in texts], device=rows.device)
-        best = torch.arange(len(rows), device=rows.device)
-        best[places] = places.gather(1, scores.argmax(1, keepdim=True))
-        self._settled = rows[places[:, 0]], written.shape[1]
-        return best
+        scores = torch.tensor([scored[text] for text in texts], device=rows.device)
+        new, taken = [rows[~over]], [(~over).nonzero()[:, 0]]
+        every = torch.arange(self.candidates, device=rows.device)
+        for number, places, score in zip(numbers, over.nonzero()[:, 0].split(sizes), scores.split(sizes)):
+            new.append(number * self.candidates + every)
+            taken.append(places[score.argmax()].expand(self.candidates))
+        self._few[numbers] = False
+        new, order = torch.cat(new).sort()
+        self._settled = torch.tensor(numbers, device=rows.device) * self.candidates, written.shape[1]
+        return new, torch.cat(taken)[order]
 
     def settled(self) -> dict[int, list[int]]:
         """Of the poems of which the last step has settled something, all that is settled."""
@@ -170,7 +179,8 @@ class Search:
 
     def found(self, number: int) -> list[Written]:
         """The candidates for a poem that has ended, those that differ."""
-        end, rows = self.constraint.vocabulary.end, slice(number * self.candidates, (number + 1) * self.candidates)
+        end, first = self.constraint.vocabulary.end, number * self.candidates
+        rows = slice(first, first + (FIRST_OF if bool(self._few[number]) else self.candidates))
         found = zip(*(each[rows].tolist() for each in self._found))
         different = {tuple(tokens): worth for tokens, worth in found}
         return [Written([*tokens[: tokens.index(end)]], *worth) for tokens, worth in different.items()]
