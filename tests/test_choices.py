@@ -8,7 +8,7 @@ import torch
 
 from tang_rnn import TangPoet
 from tang_rnn.verse.turns import Turns
-from training import choices, grading, preferences
+from training import candidates, choices, grading, preferences
 from training.candidates import Candidates
 from training.choices import BEST, NAMES, ChoicesError, beginnings, main, read_choices, read_page
 from training.preferences import Settings, asked
@@ -39,8 +39,8 @@ def test_most_candidates_are_those_that_the_cell_ranks_highest(monkeypatch):
         def write(self, *_, **__):
             seen[0]["七绝", ("山色无人见此时",)] = lines
 
-    monkeypatch.setattr(choices, "watched", lambda _, found: seen.append(found))
-    monkeypatch.setattr(choices, "openings", lambda *_: iter([("七绝", "春")]))
+    monkeypatch.setattr(choices, "watched", lambda poet, found: (seen.append(found), poet)[1])
+    monkeypatch.setattr(candidates, "openings", lambda *_: iter([("七绝", "春")]))
     (group,) = beginnings(Poet(), 1, 0, "")
     best = sorted(lines, key=lines.get)[-BEST:]
     assert set(best) < set(group.lines) and len(group.lines) == len(NAMES)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tang_rnn import TangPoet
+from tang_rnn import Poem, TangPoet
 from tang_rnn.files import written_whole
 from tang_rnn.writing.drawing import Written
 from tang_rnn.writing.reading import Request
@@ -128,13 +128,19 @@ def openings(corpus: str, rng: random.Random) -> Iterator[tuple[str, str]]:
         yield form, text[: rng.randint(1, LONGEST_OPENING)]
 
 
+def regulated(poet: TangPoet, count: int, seed: int, corpus: str) -> Iterator[Poem]:
+    """So many regulated poems, each on an opening of its own."""
+    asked = openings(corpus, random.Random(seed))
+    for number in range(count):
+        form, opening = next(asked)
+        yield poet.write(opening, form=form, regulated=True, seed=seed + number)
+
+
 def collect(cell: str, count: int, seed: int, corpus: str) -> list[Candidates]:
     """The candidates of so many regulated poems."""
     found: dict[tuple, dict[str, float]] = {}
-    poet, asked = watched(TangPoet.from_pretrained(cell), found), openings(corpus, random.Random(seed))
-    for number in range(count):
-        form, opening = next(asked)
-        poet.write(opening, form=form, regulated=True, seed=seed + number)
+    for _ in regulated(watched(TangPoet.from_pretrained(cell), found), count, seed, corpus):
+        pass  # what counts is noted as they are written
     return [Candidates(form, before, tuple(lines)) for (form, before), lines in found.items()]
 
 

@@ -17,7 +17,6 @@ should stand next").
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import re
 import sys
@@ -28,10 +27,10 @@ from tang_rnn import TangPoet
 from tang_rnn.files import written_whole
 from tang_rnn.verse.forms import FORMS
 
-from .candidates import Candidates, openings, watched
+from .candidates import Candidates, regulated, watched
 from .errors import UserError, ended
 from .lines import GRADED, of_lines
-from .reading import check_new, key_of, lay_out
+from .reading import check_new, lay_out, read_answers
 
 CHOICES = Path(__file__).parent / "choices.tsv"
 NAMES = "abcdefghijkl"  # of the candidates of a beginning, as many as are asked about
@@ -52,12 +51,8 @@ class ChoicesError(UserError):
 
 def beginnings(poet: TangPoet, count: int, seed: int, corpus: str) -> Iterator[Candidates]:
     """So many beginnings by a cell, with what it ranked behind each."""
-    found, asked, rng = {}, openings(corpus, random.Random(seed)), random.Random(seed)
-    watched(poet, found)
-    for number in range(-(-count // OF_POEM)):
-        found.clear()
-        form, opening = next(asked)
-        poet.write(opening, form=form, regulated=True, seed=seed + number)
+    found, rng = {}, random.Random(seed)
+    for _ in regulated(watched(poet, found), -(-count // OF_POEM), seed, corpus):
         places = [place for place, lines in found.items() if len(lines) >= len(NAMES)]
         for form, before in rng.sample(places, min(OF_POEM, len(places))):
             lines = found[form, before]
@@ -65,6 +60,7 @@ def beginnings(poet: TangPoet, count: int, seed: int, corpus: str) -> Iterator[C
             taken = ranked[:BEST] + rng.sample(ranked[BEST:], len(NAMES) - BEST)
             rng.shuffle(taken)
             yield Candidates(form, before, tuple(taken))
+        found.clear()
 
 
 def write_page(page: Path, cells: Sequence[str], count: int, seed: int, corpus: str) -> None:
@@ -93,16 +89,11 @@ def read_page(page: Path) -> Iterator[Candidates]:
     Raises:
         ChoicesError: a page without its key, or with grades missing or malformed.
     """
-    try:
-        groups, text = json.loads(key_of(page).read_text(encoding="utf-8")), page.read_text(encoding="utf-8")
-        answers = dict(re.findall(r"^grades (\d+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
-        for number, group in enumerate(groups, 1):
-            answer = answers.get(str(number), "")
-            if not re.fullmatch(rf"[0-3]{{{len(group['lines'])}}}", answer):
-                raise ChoicesError(f"{page}: grades {number} are {answer or 'missing'}; write such as 212301121110")
-            yield Candidates(group["form"], tuple(group["before"]), tuple(group["lines"]), tuple(map(float, answer)))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ChoicesError(f"{page} cannot be read: {error}") from None
+
+    def graded(group: dict, answer: str) -> Candidates:
+        return Candidates(group["form"], tuple(group["before"]), tuple(group["lines"]), tuple(map(float, answer)))
+
+    return read_answers(page, "[0-3]{%d}", "212301121110", graded, ChoicesError)
 
 
 # -- what was collected ----------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ learns what these do not say.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import re
@@ -39,7 +38,7 @@ from .choices import read_choices
 from .errors import UserError, ended
 from .evaluate import OPENINGS
 from .lines import GRADED, batches, read_lines
-from .reading import check_new, key_of, lay_out, real_poems
+from .reading import check_new, lay_out, read_answers, real_poems
 
 GRADES = Path(__file__).parent / "grades.tsv"
 BAD = 2  # a grade below this: the words do not go together
@@ -110,18 +109,13 @@ def read_page(page: Path, sitting: int = 0) -> Iterator[Graded]:
     Raises:
         GradingError: a page without its key, or with grades missing or malformed.
     """
-    try:
-        poems, text = json.loads(key_of(page).read_text(encoding="utf-8")), page.read_text(encoding="utf-8")
-        answers = dict(re.findall(r"^grades (\d+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
-        for number, poem in enumerate(poems, 1):
-            answer = answers.get(str(number), "")
-            if not re.fullmatch(rf"[0-3]{{{len(poem['lines'])}}}\s*[FNX]", answer):
-                raise GradingError(f"{page}: grades {number} are {answer or 'missing'}; write such as 2312 N")
-            if not poem["real"]:
-                grades = tuple(map(int, answer[:-1].strip()))
-                yield Graded(poem["form"], tuple(poem["lines"]), grades, answer[-1], sitting)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GradingError(f"{page} cannot be read: {error}") from None
+
+    def graded(poem: dict, answer: str) -> Graded | None:
+        grades = tuple(map(int, answer[:-1].strip()))
+        return None if poem["real"] else Graded(poem["form"], tuple(poem["lines"]), grades, answer[-1], sitting)
+
+    found = read_answers(page, r"[0-3]{%d}\s*[FNX]", "2312 N", graded, GradingError)
+    yield from (poem for poem in found if poem is not None)
 
 
 def read_grades(path: Path = GRADES) -> list[Graded]:
@@ -317,8 +311,9 @@ def main(argv: list[str] | None = None) -> int:
     collect.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     learn = commands.add_parser("fit", help="learn from grades.tsv")
     learn.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
-    learn.add_argument("--judged", type=Path, metavar="FILE", help="from candidates that training.judge has scored")
-    learn.add_argument("--choices", action="store_true", help="from choices.tsv (python -m training.choices)")
+    source = learn.add_mutually_exclusive_group()
+    source.add_argument("--judged", type=Path, metavar="FILE", help="from candidates that training.judge has scored")
+    source.add_argument("--choices", action="store_true", help="from choices.tsv (python -m training.choices)")
     arguments = parser.parse_args(argv)
     return ended("training.grading", lambda: run(arguments), also=(OSError,))
 
@@ -331,9 +326,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{arguments.page}; then python -m training.grading collect {arguments.page}")
     elif arguments.command == "collect":
         known, new = read_grades(), []
-        for page in arguments.pages:
-            sitting = max((poem.sitting for poem in [*known, *new]), default=0) + 1
-            have = {poem[:-1] for poem in known}
+        have, last = {poem[:-1] for poem in known}, max((poem.sitting for poem in known), default=0)
+        for sitting, page in enumerate(arguments.pages, last + 1):
             new += (poem for poem in read_page(page, sitting) if poem[:-1] not in have)
         write_grades([*known, *new])
         print(f"{GRADES}: {len(new)} poems more, {len(known) + len(new)} in all")

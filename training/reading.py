@@ -21,8 +21,9 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tang_rnn import TangPoet
 from tang_rnn.files import written_whole
@@ -30,6 +31,8 @@ from tang_rnn.files import written_whole
 from .errors import UserError, ended
 from .evaluate import OPENINGS
 from .loading import load_corpus
+
+Made = TypeVar("Made")
 
 ANSWERS = {"a": 0, "b": 1, "=": None}
 
@@ -129,6 +132,28 @@ def check_new(page: Path) -> None:
     """
     if page.exists():
         raise ReadingError(f"{page} is there already, perhaps with answers; choose another name")
+
+
+def read_answers(
+    page: Path, grades: str, such: str, made: Callable[[dict, str], Made], error: type[UserError]
+) -> Iterator[Made]:
+    """What is made of each entry of a page's key and what a reader wrote for it behind ``grades 1:``.
+
+    Args:
+        grades: what may be written, as a regular expression with ``%d`` for the number of the entry's lines.
+        such: an example of it.
+        error: what is raised where a page has no key, or grades are missing or malformed.
+    """
+    try:
+        entries, text = json.loads(key_of(page).read_text(encoding="utf-8")), page.read_text(encoding="utf-8")
+        answers = dict(re.findall(r"^grades (\d+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
+        for number, entry in enumerate(entries, 1):
+            answer = answers.get(str(number), "")
+            if not re.fullmatch(grades % len(entry["lines"]), answer):
+                raise error(f"{page}: grades {number} are {answer or 'missing'}; write such as {such}")
+            yield made(entry, answer)
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        raise error(f"{page} cannot be read: {wrong}") from None
 
 
 def lay_out(page: Path, text: str, key: object) -> None:

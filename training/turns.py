@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import random
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from tang_rnn import TangPoet
 from tang_rnn.verse import turns
 from tang_rnn.verse.turns import Turn, Turns, turns_of
 
-from .candidates import openings
+from .candidates import regulated
 from .corpus import HERE
 from .errors import UserError, ended
 from .lines import GRADED
@@ -74,11 +73,7 @@ def dearer(prices: dict[Turn, float], of_cells: Sequence[dict[Turn, float]], ste
 def write_lines(cell: str, poems: int, seed: int, corpus: str) -> list[str]:
     """The lines of so many regulated poems of a cell."""
     torch.set_num_threads(1)
-    poet, asked, found = TangPoet.from_pretrained(cell), openings(corpus, random.Random(seed)), []
-    for number in range(poems):
-        form, opening = next(asked)
-        found += poet.write(opening, form=form, regulated=True, seed=seed + number).lines
-    return found
+    return [line for poem in regulated(TangPoet.from_pretrained(cell), poems, seed, corpus) for line in poem.lines]
 
 
 def written(cells: Sequence[str], poems: int, seed: int, corpus: str) -> dict[str, list[str]]:
