@@ -338,6 +338,7 @@ def launch(page: gr.Blocks | None = None, **kwargs) -> Any:
         "show_error": False,
         "ssr_mode": False,
         "max_file_size": "1kb",  # nothing here takes files
+        "max_threads": TOGETHER + 2 * AT_ONCE,  # calls in Gradio's hand; of its own accord it takes no more than 40
     }
     if os.environ.get("SPACE_ID"):  # all that comes there comes through its proxy
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")

@@ -314,6 +314,23 @@ def test_who_goes_away_frees_the_place(monkeypatch, url):
         blocks.close()
 
 
+def test_so_many_are_written_for_at_once(monkeypatch, url):
+    """All that may be written together reach the writer, whatever number of calls Gradio would take of itself."""
+    app = load_app()
+    blocks, writer = app.build(), _held_writer(monkeypatch, app)
+    app.launch(blocks, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        body = {"data": ["春", "lstm", "五绝", True, "", "", "", 0.8, 1, "平水韵"]}
+        with httpx.Client(base_url=f"{blocks.local_url}gradio_api/call/", timeout=30) as client:
+            for number in range(app.TOGETHER):
+                headers = {"X-Forwarded-For": f"10.0.0.{number + 1}"}
+                client.post("write", json=body, headers=headers).raise_for_status()
+        _wait(lambda: len(writer.asked) == app.TOGETHER)
+    finally:
+        writer.give_up()
+        blocks.close()
+
+
 def _wait(until) -> None:
     deadline = time.monotonic() + 30
     while not until():

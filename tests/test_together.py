@@ -149,6 +149,28 @@ def test_who_has_had_less_is_written_for_at_once(poet, monkeypatch):
     assert order.index(2) == 10 and order[-1] == 1, "begun within a step, and over before"
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_first_line_comes_before_the_rest_of_others_poems(poet, monkeypatch, told):
+    """Even where its caller has had some more of late; what is told with its end only waits for its turn."""
+    monkeypatch.setattr(together, "MEMORY", 1e9)
+    steps, shared = Steps(poet, monkeypatch), Together(writers=1)
+    had = {"one": 0.0, "another": (together.SLACK + together.AHEAD) / 2}
+    monkeypatch.setattr(shared._shares, "of", lambda caller, now: had[caller])
+    heard = []
+    long = shared.ask(poet, "云", heard.append, "one", form="七律", seed=1)
+    while not heard:  # its first line is over
+        assert steps.waits.wait(60)
+        steps.waits.clear()
+        steps.room.release()
+    begun = len(steps.written)
+    short = shared.ask(poet, "云", heard.append if told else None, "another", form="五绝", seed=2)
+    steps.go_on()
+    assert long.result(60) and short.result(60)
+    order = [seed for batch in steps.written for seed in batch]
+    first_of_short = order.index(2)
+    assert first_of_short <= begun + 1 if told else first_of_short == order.count(1)
+
+
 def test_a_flood_takes_what_others_leave(poet, monkeypatch):
     """Of calls that wait, those of who has had less come first, and of each caller one before any has two."""
     steps, ask = Steps(poet, monkeypatch), asking(poet, rows=3)

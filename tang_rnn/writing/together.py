@@ -6,8 +6,9 @@ beside them, everybody gets the poem of his seed.
 
 Between any two steps a batch can be laid aside for another. Whose turn it is goes by what callers have had: the time
 that their poems took of late. Those who have had the least are written for (foreground-background scheduling, Kleinrock
-1976), so that he who asks without end gets what the others leave, and who asks now and then hardly waits for him. Among
-them first lines come first: what is shown at once is a small part of a poem, and its reader has something to read.
+1976), so that he who asks without end gets what the others leave, and who asks now and then hardly waits for him. First
+lines come before all else, even of those who have had some poems more: a first line is a small part of a poem, and its
+reader has something to read.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ Tell = Callable[[str], None]
 
 MEMORY = 10.0  # seconds after which what a caller has had counts e times less
 SLACK = 0.3  # seconds by which callers may have had more than another and yet be written for with him: some poems' time
+AHEAD = 1.0  # the same where nothing of a poem is told yet: a first line takes little
 FLOOD = 5.0  # the same, by which his poems wait while another's is written: no second core is taken from that
 OF_ONE = 8  # poems of one caller in a batch: the fewer, the sooner it can be laid aside
 PATIENCE = 30.0  # times what a poem takes that it may wait: of calls that wait, short ones come before long ones
@@ -230,8 +232,8 @@ class Together:
             return writing
 
     def _turn(self) -> Writing | None:
-        """Of callers who have had the least, a batch of which no line is told yet, else a new one, else one that is
-        begun; None where nobody is to be written for."""
+        """Of callers who have had little, a batch of which no line is told yet, else a new one; else of those who have
+        had the least one that is begun; None where nobody is to be written for."""
         self._waiting = [call for call in self._waiting if not call.poem.cancelled()]
         if not self._waiting and not self._laid_aside:
             return None
@@ -239,12 +241,13 @@ class Together:
         callers = {call.caller for call in self._waiting}.union(*(each.callers for each in self._laid_aside))
         had = {caller: self._shares.of(caller, now) for caller in callers}
         written = [self._shares.of(caller, now) for each in self._in_hand for caller in each.callers]
-        if min(had.values()) > min(written, default=math.inf) + FLOOD:
+        least = min(had.values())
+        if least > min(written, default=math.inf) + FLOOD:
             return None
-        most = min(had.values()) + SLACK
-        new = [call for call in self._waiting if had[call.caller] <= most]
-        begun = [each for each in self._laid_aside if min(map(had.get, each.callers)) <= most]
-        unheard = [each for each in begun if each.unheard]
+        new = [call for call in self._waiting if had[call.caller] <= least + (AHEAD if call.tell else SLACK)]
+        more = {each: min(map(had.get, each.callers)) - least for each in self._laid_aside}
+        begun = [each for each in self._laid_aside if more[each] <= SLACK]
+        unheard = [each for each in self._laid_aside if each.unheard and more[each] <= AHEAD]
         if unheard or not new:
             writing = min(unheard or begun, key=lambda each: each.due)
             self._laid_aside.remove(writing)
