@@ -39,12 +39,12 @@ from tang_rnn.cells import CELLS
 from tang_rnn.faults import first_line
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
 from tang_rnn.tokenization_tang_rnn import TangTokenizer
+from training.configuration import in_bfloat16, read_config
 from training.data import IGNORED, Collator, LengthBatchSampler, encode
-from training.errors import CorpusError
+from training.errors import CorpusError, TrainError
 from training.evaluate import read_quatrains
 from training.loading import load_corpus
 from training.optimizer import MuonAdamW
-from training.train import TrainError, read_config
 from training.vocabulary import build_tokenizer
 
 from . import machine
@@ -178,7 +178,7 @@ class Fitted(Peer):
 
     def backward(self, rows):
         batch = self.collate([self.train_set[row] for row in rows])
-        with torch.autocast("cpu", torch.bfloat16, enabled=bool(self.config["trainer"].get("bf16"))):
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16(self.config["trainer"])):
             loss = self.loss(batch["input_ids"], batch["labels"])
         loss.backward()
 

@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import machine
 from benchmarks.peers import CELLS, Ours, Report
 from tang_rnn.modeling_tang_rnn import LinearCrossEntropy, sampled_classes
+from training.configuration import in_bfloat16
 from training.data import IGNORED, encode
 from training.loading import load_corpus
 from training.vocabulary import build_tokenizer
@@ -89,7 +90,7 @@ def parts(peer: Ours, rows: list[int]) -> dict[str, Callable[[], object]]:
     ]
 
     def autocast():
-        return torch.autocast("cpu", torch.bfloat16, enabled=bool(peer.config["trainer"].get("bf16")))
+        return torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16(peer.config["trainer"]))
 
     gradient = torch.randn(*batch["input_ids"].shape, config.hidden_size)
 
@@ -137,7 +138,7 @@ def measure(cell: str, steps: int, rounds: int) -> dict:
         for group in system.optimizer.param_groups:
             group["lr"] = 0.0
     batches = [rows for rows, _ in zip(peer.batches(0), range(steps))]
-    dtype = torch.bfloat16 if peer.config["trainer"].get("bf16") else torch.float32
+    dtype = torch.bfloat16 if in_bfloat16(peer.config["trainer"]) else torch.float32
     square = torch.randn(SIZE, SIZE).to(dtype)
     pieces = [parts(peer, rows) for rows in batches]
     names = list(pieces[0])

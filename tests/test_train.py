@@ -23,8 +23,9 @@ from torch.optim._muon import _zeropower_via_newtonschulz
 import training.export
 import training.train
 from tang_rnn import TangPoet, TangRNNConfig, TangRNNForCausalLM, TangTokenizer
+from training import precision
 from training.checkpoints import average
-from training.configuration import read_config
+from training.configuration import read_config, training_arguments
 from training.data import (
     IGNORED,
     Collator,
@@ -444,6 +445,22 @@ def test_a_run_whose_loss_runs_away_ends_with_a_word_about_it(corpus_folder, tmp
     with pytest.raises(TrainError, match="smaller muon_learning_rate or learning_rate"):
         train(configuration(corpus_folder, tmp_path / "run", learning_rate=1e30))
     assert not (tmp_path / "run" / "final").exists()
+
+
+@pytest.mark.parametrize("faster", [torch.float32, torch.bfloat16])
+def test_a_run_is_in_bfloat16_where_that_is_faster(monkeypatch, faster):
+    """Whatever a processor says that it has; and not where a configuration does not ask for it."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "_seconds", lambda x, weight: 1.0 if x.dtype == weight.dtype == faster else 2.0)
+    precision.fast_bfloat16.cache_clear()
+    try:
+        here = training_arguments({"bf16": True, "use_cpu": True}, output_dir="runs/x")
+        assert here.bf16 == (faster == torch.bfloat16)
+        assert not training_arguments({"use_cpu": True}, output_dir="runs/x").bf16
+        with precision.autocast(torch.device("cpu")):
+            assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == faster
+    finally:
+        precision.fast_bfloat16.cache_clear()
 
 
 @pytest.mark.parametrize("shape", [(96, 40), (40, 96), (64, 64)])

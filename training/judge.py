@@ -44,6 +44,7 @@ from .grading import BAD, Graded, by_first_line, read_grades, ridge, told_apart
 from .lines import GRADED, of_lines
 from .loading import load_corpus
 from .optimizer import MuonAdamW
+from .precision import autocast
 
 LONGEST = 100  # characters of a poem that are read at once; a longer one is read in parts, by couplets
 CUT = 0.35  # of the poems that are read from the end, so many end with an earlier line
@@ -93,7 +94,7 @@ class Judge:
         self.heads: list[nn.Module] = []
 
     def fast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return autocast(self.device)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ from .grading import Graded, centred, read_grades
 from .lines import Lines, batches, read_lines
 from .loading import load_corpus
 from .papers import read_json
-from .teach import fast_bfloat16
+from .precision import autocast
 
 
 class PreferenceError(UserError):
@@ -221,7 +221,7 @@ def learn(
     others = itertools.cycle(LengthBatchSampler(lengths, settings.real_characters, settings.seed))
 
     def both(read: Callable, *what, was: TangRNNForCausalLM = before) -> tuple:
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or fast_bfloat16()):
+        with autocast(device):
             with torch.no_grad():
                 was = read(was, *what)
             return read(model, *what), was

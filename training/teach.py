@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from datasets import Dataset, disable_progress_bars
 from tqdm import tqdm
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
@@ -99,20 +98,10 @@ class Lesson:
                 "logging_steps": self.eval_steps,
                 "logging_first_step": False,
                 "seed": self.seed,
-                "bf16": fast_bfloat16(),
+                "bf16": True,
                 "disable_tqdm": True,
             },
         }
-
-
-def fast_bfloat16() -> bool:
-    """Whether the matrix products of training gain by bfloat16 here."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    try:
-        return any(name in Path("/proc/cpuinfo").read_text() for name in ("avx512_bf16", "amx_bf16"))
-    except OSError:
-        return False
 
 
 class TeachTrainer(PoetTrainer):
