@@ -19,7 +19,7 @@ from safetensors import safe_open
 
 from .characters import Characters, check_fingerprint
 from .faults import Fault, first_line
-from .grading import GRADER, Grader
+from .grading import GRADER, UNITS, Grader
 from .recurrence import Recurrence
 from .sizes import Sizes
 from .tokenizer_file import FILE, SETTINGS, tokenizer_of
@@ -43,7 +43,7 @@ LARGEST_FILES = {
     TEMPLATE: 2**18,
     WEIGHTS: 2**30,
     OWN_LINES: 2**26,
-    GRADER: 2**20,
+    GRADER: 2**22,
 }
 LARGEST_HEADER = 2**18  # bytes before the weights that name them: a hundred layers have 50 kB
 TOKENIZER = "tokenizer"  # in the weights' metadata: the fingerprint of the one they were trained with
@@ -109,19 +109,24 @@ def grader(folder: Path, config: Sizes) -> Grader | None:
     if not path.is_file():
         return None
     with _foreign(), _tensors(path) as file:
-        names, shapes = set(file.keys()), Grader.shapes(config.hidden_size)
+        names, units = set(file.keys()), 0
+        if UNITS in names:
+            units, *_ = file.get_slice(UNITS).get_shape() or [0]
+        shapes = Grader.shapes(config.hidden_size, units)
         # An older one knows nothing but the state behind a line.
         later = {name: torch.zeros(shapes[name]) for name in ("each", "likely")}
         missing = later if names == {"weight", "bias"} else {}
-        tensors = [
-            file.get_tensor(name).float() if name in names else missing.get(name, torch.empty(0)) for name in shapes
-        ]
-    for (name, shape), tensor in zip(shapes.items(), tensors):
-        if tensor.shape != shape:
-            raise Fault("other_shape", file=CONFIG, weight=name, wanted=str(shape), found=str(tuple(tensor.shape)))
-        if not bool((tensor.abs() <= LARGEST_WEIGHT).all()):
+        tensors = {
+            name: file.get_tensor(name).float() if name in names else missing.get(name, torch.empty(0))
+            for name in shapes
+        }
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape:
+            found = tuple(tensors[name].shape)
+            raise Fault("other_shape", file=CONFIG, weight=name, wanted=str(shape), found=str(found))
+        if not bool((tensors[name].abs() <= LARGEST_WEIGHT).all()):
             raise Fault("damaged_weights", weight=name)
-    return Grader(*tensors)
+    return Grader.of(tensors)
 
 
 def load_model(folder: Path, **kwargs) -> TangRNNForCausalLM:

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from tang_rnn import TangPoet
 from tang_rnn.faults import Fault
-from tang_rnn.grading import GRADER, Grader
+from tang_rnn.grading import GRADER, Grader, surprises
 from training import grading
-from training.grading import GradingError, foretold, main, read_grades, read_page, seen, told_apart
+from training.grading import GradingError, foretold, given, main, read_grades, read_page, seen, told_apart
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,7 @@ def test_a_grader_knows_bad_lines_of_poems_that_it_has_not_seen(poet):
 
 def graded(poet, poems) -> list[float]:
     """The grades that a poet's grader gives poems read anew, each the sum over its lines."""
-    told, _ = seen(poet, [(poem.form, poem.lines) for poem in poems])
-    *weights, bias = poet.grader.tensors().values()
-    grades = torch.tensor(told) @ torch.cat(weights).double() + bias.double()
+    grades = torch.tensor(given(poet, poet.grader, [(poem.form, poem.lines) for poem in poems]))
     return [float(each.sum()) for each in grades.split([len(poem.lines) for poem in poems])]
 
 
@@ -123,6 +121,27 @@ def test_a_grader_that_knows_only_the_state_behind_a_line_still_grades(checkpoin
     grader, output = TangPoet.from_pretrained(folder).grader, torch.eye(2, 32)
     log_prob, over = torch.tensor([-9.0, -9.0]), torch.tensor([True, False])
     assert grader(output, log_prob, over).tolist() == [3, 0]
+
+
+def test_what_layers_add_is_there_after_writing_and_reading(checkpoint, tmp_path):
+    """A character at a time, and once a line is over; a layer of another size is refused."""
+    folder = shutil.copytree(checkpoint, tmp_path / "cell")
+    noise = torch.Generator().manual_seed(0)
+    drawn = {name: torch.randn(shape, generator=noise) for name, shape in Grader.shapes(32, 5).items()}
+    Grader.of(drawn).write(folder)
+    grader = TangPoet.from_pretrained(folder).grader
+    output, log_prob = torch.randn(3, 32, generator=noise), torch.tensor([-1.0, -8.0, -2.0])
+    told = torch.cat([output, surprises(log_prob)], 1)
+    told[2, 32:] = 0  # the mark
+    inner = torch.nn.functional.gelu(told @ drawn["character.inward"].T + drawn["character.bias"])
+    expected = output @ drawn["each"] + told[:, 32:] @ drawn["likely"] + inner @ drawn["character.outward"]
+    inner = torch.nn.functional.gelu(drawn["line.inward"] @ output[2] + drawn["line.bias"])
+    expected[2] += output[2] @ drawn["weight"] + inner @ drawn["line.outward"] + drawn["bias"]
+    found = grader(output, log_prob, torch.tensor([False, False, True]))
+    torch.testing.assert_close(found, expected)
+    Grader.of(drawn | {"line.inward": torch.zeros(5, 31)}).write(folder)
+    with pytest.raises(Fault, match="line.inward"):
+        TangPoet.from_pretrained(folder)
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "nan", "empty"])

@@ -53,7 +53,7 @@ def test_what_was_liked_becomes_likelier_and_the_other_less():
 
 def lines(logits: torch.Tensor) -> Lines:
     log_probs = logits.log_softmax(-1)
-    return Lines(log_probs, log_probs[..., 0], *torch.zeros(2, *logits.shape[:2], 1))
+    return Lines(log_probs, log_probs[..., 0], torch.zeros(*log_probs.shape[:3], 1))
 
 
 def test_the_losses_are_what_they_are_said_to_be():

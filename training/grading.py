@@ -10,7 +10,7 @@ each cell by its own states, and writes grader.safetensors into its folder::
 
 A grader (:class:`tang_rnn.grading.Grader`) is a ridge regression from a cell's states in a line, and how likely it
 found the line's characters, to the line's grade. It is told the form and the place of the line as well, so that it
-learns what these do not say.
+learns what these do not say. What ships has learned from choices, with layers (:mod:`training.layers`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from .candidates import Candidates, Judged, read_judged
 from .choices import read_choices
 from .errors import UserError, ended
 from .evaluate import OPENINGS
+from .layers import fitted_within, grades_of
 from .lines import GRADED, batches, read_lines
 from .reading import check_new, lay_out, read_answers, real_poems
 
@@ -175,7 +176,8 @@ def seen(
     for numbers in batches([(form, len(lines)) for form, lines in poems], lines=256):
         form = poems[numbers[0]][0]
         read = read_lines(poet.model, poet.tokenizer, form, [poems[number][1] for number in numbers])
-        told = torch.cat([read.states, read.sums, surprises(read.likely[:, :, :-1]).sum(2)], 2).numpy()
+        behind, sums = read.before[:, :, -1], read.before.sum(2)
+        told = torch.cat([behind, sums, surprises(read.likely[:, :, :-1]).sum(2)], 2).numpy()
         beside = [_beside(form, place) for place in range(told.shape[1])]
         for number, lines in zip(numbers, told):
             found[number] = [*zip(lines, beside)][-last:]
@@ -204,20 +206,23 @@ def fitted(states: np.ndarray, beside: np.ndarray, grades: np.ndarray) -> tuple[
     return weight, -float(states.mean(0) @ weight)
 
 
-def fitted_within(poet: TangPoet, groups: Sequence[Candidates]) -> tuple[np.ndarray, float]:
-    """The same from lines between which readers chose: what counts is how one differs from the others behind its
-    beginning, in what a grader is told as in the grade."""
-    told, scores, some = [], [], 512
-    for first in range(0, len(groups), some):
-        part = groups[first : first + some]
-        asked = [(group.form, (*group.before, line)) for group in part for line in group.lines]
-        states = seen(poet, asked, last=True)[0].astype(np.float32)
-        for group, rows in zip(part, np.split(states, np.cumsum([len(group.lines) for group in part])[:-1])):
-            told.append(rows)
-            scores.append(np.array(group.scores) - np.mean(group.scores))
-    mean = np.concatenate(told).mean(0, dtype=np.float64)
-    weight, _ = ridge(np.concatenate([rows - rows.mean(0) for rows in told]), np.concatenate(scores))
-    return weight, -float(mean @ weight)
+@torch.inference_mode()
+def given(poet: TangPoet, grader: Grader, poems: Sequence[tuple[str, Sequence[str]]]) -> np.ndarray:
+    """The grades that a grader of a cell gives each line of the poems, one after the other: (lines,)."""
+    found: list[np.ndarray] = [np.zeros(0) for _ in poems]
+    for numbers in batches([(form, len(lines)) for form, lines in poems], lines=256):
+        form = poems[numbers[0]][0]
+        read = read_lines(poet.model, poet.tokenizer, form, [poems[number][1] for number in numbers])
+        for number, of_poem in zip(numbers, grades_of(grader, read.before, read.likely).numpy()):
+            found[number] = of_poem
+    return np.concatenate(found)
+
+
+def linear(poet: TangPoet, weight: np.ndarray, bias: float) -> Grader:
+    """A cell's grader of these weights, (N,), and nothing more."""
+    sizes = [math.prod(shape) for shape in Grader.shapes(poet.model.config.hidden_size).values()][:-1]
+    parts = torch.tensor(weight, dtype=torch.float32).split(sizes)
+    return Grader(*parts, torch.tensor(bias, dtype=torch.float32))
 
 
 def by_first_line(poems: Sequence[Graded]) -> np.ndarray:
@@ -276,26 +281,25 @@ def fit(
         judged, chosen: if there are any, it is learned from these.
     """
     poet = TangPoet.from_pretrained(cell)
-    told, beside = seen(poet, [(poem.form, poem.lines) for poem in poems])
+    asked = [(poem.form, poem.lines) for poem in poems]
     if chosen:
-        weight, bias = fitted_within(poet, chosen)
-        scores = told @ weight + bias
+        grader = fitted_within(poet, chosen, seed)
+        scores = given(poet, grader, asked)
         yield f"{cell}: {sum(len(group.lines) for group in chosen)} lines behind {len(chosen)} beginnings"
     elif judged:
         last, places = seen(poet, [(form, lines) for form, lines, _ in judged], last=True)
-        weight, bias = fitted(last, places, np.array([score for *_, score in judged]))
-        scores = told @ weight + bias
+        grader = linear(poet, *fitted(last, places, np.array([score for *_, score in judged])))
+        scores = given(poet, grader, asked)
         yield f"{cell}: {len(judged)} lines that were judged"
     else:
+        told, beside = seen(poet, asked)
         firsts, grades = by_first_line(poems), np.concatenate(centred(poems))
         by_poem = np.random.default_rng(seed).integers(0, FOLDS, firsts.max() + 1)[firsts]
         scores = foretold(told, beside, grades, by_poem.repeat([len(poem.lines) for poem in poems]))
-        weight, bias = fitted(told, beside, grades)
+        grader = linear(poet, *fitted(told, beside, grades))
         yield f"{cell}: {len(poems)} poems, {len(grades)} lines"
     yield from report(poems, scores)
-    sizes = [math.prod(shape) for shape in Grader.shapes(poet.model.config.hidden_size).values()][:-1]
-    parts = torch.tensor(weight, dtype=torch.float32).split(sizes)
-    Grader(*parts, torch.tensor(bias, dtype=torch.float32)).write(Path(poet.model.name_or_path))
+    grader.write(Path(poet.model.name_or_path))
 
 
 def main(argv: list[str] | None = None) -> int:

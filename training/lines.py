@@ -21,14 +21,12 @@ class Lines(NamedTuple):
     Attributes:
         log_probs: (B, L, W + 1, V) of what could stand at each place, a line's mark among them.
         likely: (B, L, W + 1), of what stands there.
-        states: (B, L, H), its output behind each line, before the line's mark is read.
-        sums: (B, L, H), of its outputs before each of a line's characters and its mark.
+        before: (B, L, W + 1, H), its output before each.
     """
 
     log_probs: torch.Tensor
     likely: torch.Tensor
-    states: torch.Tensor
-    sums: torch.Tensor
+    before: torch.Tensor
 
 
 def of_lines(lines: Sequence[str]) -> str:
@@ -67,7 +65,7 @@ def read_lines(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, p
     log_probs = found.logits[:, first - 1 : end - 1].float().log_softmax(2)
     likely = log_probs.gather(2, ids[:, first:end, None]).reshape(shape)
     before = found.hidden_states[-1][:, first - 1 : end - 1].float().reshape(*shape, -1)
-    return Lines(log_probs.reshape(*shape, -1), likely, before[:, :, -1], before.sum(2))
+    return Lines(log_probs.reshape(*shape, -1), likely, before)
 
 
 __all__ = ["GRADED", "Lines", "batches", "of_lines", "read_lines"]

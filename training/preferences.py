@@ -250,8 +250,8 @@ def learn(
                 pair = last[0].log_probs, last[1].log_probs
                 losses[1] = losses[1] + settings.own * divergence(*pair)
                 losses[3] = losses[3] + settings.common / 2 * divergence_together(*pair)
-                states = torch.cat([last[0].states[:, 0], last[0].sums[:, 0] / pair[0].shape[2]], 1)
-                foretold = from_state(states)[:, 0]
+                outputs = last[0].before[:, 0]
+                foretold = from_state(torch.cat([outputs[:, -1], outputs.mean(1)], 1))[:, 0]
                 losses += [
                     liked(*last, these.worth[:, None].to(device), settings.beta),
                     settings.state * (foretold - these.scores.to(device)).square().mean(),
