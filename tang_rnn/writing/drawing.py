@@ -82,6 +82,7 @@ class Drawing:
         uniform: torch.Tensor,
         ids: torch.Tensor,
         of: torch.Tensor | None = None,
+        warmth: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The next token of each row, drawn under the rules, and what is to be said of it.
 
@@ -89,6 +90,7 @@ class Drawing:
             uniform: (B,) random numbers in [0, 1).
             ids: (B, T) tokens so far.
             of: (B,) the row of the state that each row has; None: its own.
+            warmth: (B,) times the temperature at which each draws; None: once.
 
         Returns:
             The tokens, (B,), and their worth, (B, 3), as :class:`Written` has it. An unknown token counts nothing:
@@ -97,9 +99,8 @@ class Drawing:
         vocabulary, logits = self.constraint.vocabulary, self.recurrence.logits(state).float()
         logits = logits if of is None else logits[of]
         scores, apart = self.sampling.penalized(ids, logits), self._line_ends(ids, progress)
-        token = self.sampling.draw(
-            self.constraint.apply(progress, scores if apart is None else scores + apart), uniform
-        )
+        allowed = self.constraint.apply(progress, scores if apart is None else scores + apart)
+        token = self.sampling.draw(allowed, uniform, warmth)
         log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
         strain = (-log_prob - STRAINED).clamp(min=0)
         if apart is not None:

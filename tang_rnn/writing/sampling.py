@@ -42,14 +42,16 @@ class Sampling:
 
         return RepetitionPenaltyLogitsProcessor(self.repetition_penalty)(ids, logits)
 
-    def draw(self, scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-        """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,).
+    def draw(self, scores: torch.Tensor, uniform: torch.Tensor, warmth: torch.Tensor | None = None) -> torch.Tensor:
+        """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,); warmth (B,): times the
+        temperature.
 
         The random numbers come from outside, so that a row draws the same whatever stands beside it.
         """
         k = min(self.top_k or scores.shape[1], scores.shape[1])
         scores, tokens = largest(scores, k)
-        probs = (scores / self.temperature).softmax(1)
+        temperature = self.temperature if warmth is None else self.temperature * warmth[:, None]
+        probs = (scores / temperature).softmax(1)
         before = probs.cumsum(1) - probs
         probs = probs.masked_fill(before >= self.top_p, 0.0)  # nucleus (Holtzman et al. 2020), the first always stays
         cumulative = probs.cumsum(1)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ..modeling_tang_rnn import TangRNNForCausalLM
 
 LARGEST_BATCH = 256  # rows written at once
-FIRST_OF = 16  # of so many candidates a first line is the best: of more it would be nearly the same whatever the seed
+# A first line is the best of so many, drawn at so many times the temperature: of more, or of likelier ones, it would be
+# nearly the same whatever the seed.
+FIRST_OF, WARMTH = 16, 1.6
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
@@ -94,7 +96,9 @@ class Search:
         of = rows // self.candidates
         progress, ids = progress.select(of), ids[of]
         for step in range(steps):
-            token, gained = drawing.draw(state, progress, noise[rows, step], ids, of)
+            first = self._few[rows // self.candidates]
+            warmth = torch.where(first, WARMTH, 1.0) if bool(first.any()) else None
+            token, gained = drawing.draw(state, progress, noise[rows, step], ids, of, warmth)
             worth[rows] += gained
             written[rows, step] = token
             best = self._best(rows, token, progress, written[:, : step + 1], worth)
