@@ -274,7 +274,7 @@ def test_a_first_line_is_the_best_of_few(poet, monkeypatch):
     monkeypatch.undo()
     for opening in "月秋":
         firsts = {poet.write(opening, form="七绝", regulated=True, seed=seed).lines[0] for seed in range(12)}
-        assert len(firsts) > 8, firsts
+        assert len(firsts) > 6, firsts
 
 
 def test_a_stream_tells_each_line_once_it_is_settled(poet):
