@@ -176,9 +176,13 @@ class Fitted(Peer):
             return (progress + 1e-3) / WARM_UP
         return max(0.0, 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))))
 
+    def autocast(self) -> torch.autocast:
+        """In what the products of a step run here."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16(self.config["trainer"]))
+
     def backward(self, rows):
         batch = self.collate([self.train_set[row] for row in rows])
-        with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16(self.config["trainer"])):
+        with self.autocast():
             loss = self.loss(batch["input_ids"], batch["labels"])
         loss.backward()
 

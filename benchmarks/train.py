@@ -89,20 +89,17 @@ def parts(peer: Ours, rows: list[int]) -> dict[str, Callable[[], object]]:
         for layer in model.model.layers
     ]
 
-    def autocast():
-        return torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16(peer.config["trainer"]))
-
     gradient = torch.randn(*batch["input_ids"].shape, config.hidden_size)
 
     def recurrence():
         for layer, x in zip(model.model.layers, inputs):
-            with autocast():
+            with peer.autocast():
                 output = layer(x, None)[0]
             output.backward(gradient.to(output.dtype))
 
     def output_layer():
         weight, offset, wanted = model.lm_head.weight, None, labels
-        with autocast():
+        with peer.autocast():
             if 0 < config.output_samples < len(weight):
                 classes, offset, wanted = sampled_classes(labels, len(weight), config.output_samples)
                 weight = weight[classes]

@@ -38,7 +38,7 @@ from .choices import read_choices
 from .errors import UserError, ended
 from .evaluate import OPENINGS
 from .layers import fitted_within, grades_of
-from .lines import GRADED, batches, read_lines
+from .lines import GRADED, Lines, batches, read_lines
 from .reading import check_new, lay_out, read_answers, real_poems
 
 GRADES = Path(__file__).parent / "grades.tsv"
@@ -158,6 +158,13 @@ def centred(poems: Sequence[Graded]) -> list[tuple[float, ...]]:
 # -- what is learned -------------------------------------------------------------------------------------------------
 
 
+def _readings(poet: TangPoet, poems: Sequence[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, list[int], Lines]]:
+    """Poems of one form and length at a time: the form, their numbers, and what the cell's network says of them."""
+    for numbers in batches([(form, len(lines)) for form, lines in poems], lines=256):
+        form = poems[numbers[0]][0]
+        yield form, numbers, read_lines(poet.model, poet.tokenizer, form, [poems[number][1] for number in numbers])
+
+
 @torch.inference_mode()
 def seen(
     poet: TangPoet, poems: Sequence[tuple[str, Sequence[str]]], last: bool = False
@@ -173,9 +180,7 @@ def seen(
         and place.
     """
     found: list[list] = [[] for _ in poems]
-    for numbers in batches([(form, len(lines)) for form, lines in poems], lines=256):
-        form = poems[numbers[0]][0]
-        read = read_lines(poet.model, poet.tokenizer, form, [poems[number][1] for number in numbers])
+    for form, numbers, read in _readings(poet, poems):
         behind, sums = read.before[:, :, -1], read.before.sum(2)
         told = torch.cat([behind, sums, surprises(read.likely[:, :, :-1]).sum(2)], 2).numpy()
         beside = [_beside(form, place) for place in range(told.shape[1])]
@@ -210,9 +215,7 @@ def fitted(states: np.ndarray, beside: np.ndarray, grades: np.ndarray) -> tuple[
 def given(poet: TangPoet, grader: Grader, poems: Sequence[tuple[str, Sequence[str]]]) -> np.ndarray:
     """The grades that a grader of a cell gives each line of the poems, one after the other: (lines,)."""
     found: list[np.ndarray] = [np.zeros(0) for _ in poems]
-    for numbers in batches([(form, len(lines)) for form, lines in poems], lines=256):
-        form = poems[numbers[0]][0]
-        read = read_lines(poet.model, poet.tokenizer, form, [poems[number][1] for number in numbers])
+    for _, numbers, read in _readings(poet, poems):
         for number, of_poem in zip(numbers, grades_of(grader, read.before, read.likely).numpy()):
             found[number] = of_poem
     return np.concatenate(found)
