@@ -7,12 +7,23 @@ import torch
 from datasets import Dataset
 
 from tang_rnn import TangPoet
+from tang_rnn.rules.vocabulary import Vocabulary
 from tang_rnn.verse.forms import FORMS
 from training import preferences
 from training.data import encode
 from training.grading import Graded
-from training.lines import Lines, batches, read_lines
-from training.preferences import Settings, divergence, divergence_together, learn, liked, main
+from training.lines import Lines, batches, read_last, read_lines
+from training.preferences import (
+    Settings,
+    divergence,
+    divergence_together,
+    learn,
+    liked,
+    main,
+    out_of_rhyme,
+    rhymes,
+    undropped,
+)
 
 QUATRAIN = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
 POEMS = [
@@ -67,6 +78,42 @@ def test_the_losses_are_what_they_are_said_to_be():
     assert divergence(was, was) == 0 and divergence_together(was, was) == 0
     assert divergence(moved, was) > 0.1
     assert abs(divergence_together(moved, was)) < 1e-6, "the same characters at other places"
+
+
+def test_last_lines_read_behind_a_beginning_read_once_are_as_if_each_poem_were_read_whole():
+    poet = TangPoet.from_pretrained("lstm")
+    *before, line = QUATRAIN
+    poems = [(*before, line), (*before, "独宿楚江云"), (*POEMS[0].lines[:3], "独宿楚江云")]
+    whole, last = (read(poet.model, poet.tokenizer, "五绝", poems) for read in (read_lines, read_last))
+    for one, other in zip(whole, last):
+        torch.testing.assert_close(one[:, -1:], other, rtol=1e-4, atol=1e-4)
+    ways = [torch.autograd.grad(of.likely[:, -1].sum(), poet.model.lm_head.weight)[0] for of in (whole, last)]
+    torch.testing.assert_close(*ways, rtol=1e-3, atol=1e-4)  # it learns as much from the beginning
+
+
+def test_what_rhymes_is_learned_where_a_line_must_rhyme():
+    poet = TangPoet.from_pretrained("rnn")
+    vocabulary = Vocabulary(poet.tokenizer)
+    groups = rhymes(vocabulary, [QUATRAIN, POEMS[0].lines])
+    assert (groups[:, :3] == 0).all(), "a second line sets the rhyme, and odd ones need none"
+    fitting = [char for char, of in zip(vocabulary.tokens, vocabulary.groups.tolist()) if of & int(groups[0, 3])]
+    assert "楼" in fitting and "秋" in fitting and "云" not in fitting and "目" not in fitting
+    now = read_lines(poet.model, poet.tokenizer, "五绝", [QUATRAIN])
+    of = vocabulary.groups[: now.log_probs.shape[-1]]
+    told = out_of_rhyme(now, groups[:1], of)
+    mass = now.log_probs[0, 3, 4, poet.tokenizer.convert_tokens_to_ids(fitting)].exp().sum()
+    torch.testing.assert_close(told, -mass.log())
+    assert out_of_rhyme(now, groups[:1, :3], of) == 0
+
+
+def test_nothing_is_dropped_while_a_cell_is_weighed_against_what_it_was():
+    poet = TangPoet.from_pretrained("gru")
+    config, model = poet.model.config, poet.model.train()
+    shares = config.input_dropout, model.model.layers[0].recurrent_dropout
+    assert min(shares) > 0
+    with undropped(model):
+        one, other = (read_lines(model, poet.tokenizer, "五绝", [QUATRAIN]).likely for _ in range(2))
+    assert torch.equal(one, other) and (config.input_dropout, model.model.layers[0].recurrent_dropout) == shares
 
 
 def test_a_batch_holds_poems_of_one_form_and_all_come_once():

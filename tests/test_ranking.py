@@ -277,6 +277,14 @@ def test_a_first_line_is_the_best_of_few(poet, monkeypatch):
         assert len(firsts) > 6, firsts
 
 
+@pytest.mark.parametrize("opening, most", [("白", 16), ("白日依山尽，", 64), ("白日依山尽，黄河入海流。", 64)])
+def test_behind_a_line_that_is_given_the_next_is_the_best_of_all(poet, monkeypatch, opening, most):
+    found, rank_begun = [], poet.rank_begun
+    monkeypatch.setattr(poet, "rank_begun", lambda *args: found.append(len(args[2])) or rank_begun(*args))
+    poem = poet.write(opening, form="五绝", seed=4, candidates=64)
+    assert most // 2 < found[0] <= most and max(found) > 16 and poem.text.startswith(opening)
+
+
 def test_a_stream_tells_each_line_once_it_is_settled(poet):
     told, shared = [], Together(writers=1)
     poem = shared.ask(poet, "月", told.append, form="七律", regulated=True, seed=4).result(60)

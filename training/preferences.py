@@ -38,6 +38,7 @@ import math
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ import torch.nn.functional as F
 from datasets import Dataset
 
 from tang_rnn import TangPoet, TangRNNForCausalLM
+from tang_rnn.rules.rhyming import ALL
+from tang_rnn.rules.vocabulary import Vocabulary
 from tang_rnn.tokenization_tang_rnn import fingerprint
 from tang_rnn.verse.turns import turns
 
@@ -55,7 +58,7 @@ from .data import IGNORED, Collator, LengthBatchSampler, encode, known_only
 from .errors import UserError, ended
 from .export import export
 from .grading import Graded, centred, read_grades
-from .lines import Lines, batches, read_lines
+from .lines import Lines, batches, read_last, read_lines
 from .loading import load_corpus
 from .papers import read_json
 from .precision import autocast
@@ -74,15 +77,17 @@ class Settings(NamedTuple):
         beta: how soon a line is liked enough.
         readers: weight of the graded lines.
         state: weight of telling from the states in a line what the judge said of it.
+        rhyme: weight of knowing what rhymes: where all lines to choose from rhyme, readers' choices wear that off.
         own, real, common: weights of the divergences: on the graded poems, on real ones, of characters taken together.
         lines: of graded poems in a step.
         turns: what a nat of a stock turn of phrase (:mod:`tang_rnn.verse.turns`) takes from what was judged of a line,
             by its spread: readers of one line do not know how often it was said.
         beginnings, behind: in a step with a judge, of one form and as many lines, and lines behind each.
+        newest: so many beginnings of choices.tsv, its last: what a cell wrote long ago it writes no more.
         real_characters: of real poems in a step; a longer poem is cut.
         share: of the change that is kept at the end: less costs less of what the cell knew, and sooner than it costs
             of what it learned (Wortsman et al. 2022, *Robust fine-tuning of zero-shot models*).
-        seed: of the order, dropout and the real poems.
+        seed: of the order and the real poems.
     """
 
     epochs: int = 3
@@ -90,6 +95,7 @@ class Settings(NamedTuple):
     beta: float = 0.5
     readers: float = 1.0
     state: float = 0.15
+    rhyme: float = 0.5
     own: float = 0.1
     real: float = 3.0
     common: float = 10.0
@@ -97,6 +103,7 @@ class Settings(NamedTuple):
     lines: int = 128
     beginnings: int = 40
     behind: int = 12
+    newest: int = 8000
     real_characters: int = 1024
     share: float = 1.0
     seed: int = 0
@@ -179,10 +186,52 @@ def divergence_together(now: torch.Tensor, before: torch.Tensor, least: float = 
     return (was * ((was + least).log() - (is_now + least).log())).sum()
 
 
+def rhymes(vocabulary: Vocabulary, poems: Sequence[Sequence[str]]) -> torch.Tensor:
+    """Of each line the level groups in which it must rhyme with even lines before it, as bits; 0 where it need not:
+    (B, L)."""
+    found = torch.zeros(len(poems), len(poems[0]), dtype=torch.long)
+    for row, lines in zip(found, poems):
+        groups = ALL
+        for number, line in enumerate(lines):
+            if number % 2:
+                row[number] = groups if groups != ALL else 0
+                groups &= int(vocabulary.groups[vocabulary.token(line[-1])])
+    return found
+
+
+def out_of_rhyme(now: Lines, groups: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
+    """Nats that characters in a line's groups, (B, L) as of :func:`rhymes`, fall short of certainty where it ends; 0
+    where no line must rhyme.
+
+    Args:
+        of: (V,), the groups of each character.
+    """
+    must = groups.ne(0)
+    if not must.any():
+        return now.log_probs.new_zeros(())
+    wrong = (groups[must][:, None] & of).eq(0)
+    return -now.log_probs[:, :, -2][must].masked_fill(wrong, -torch.inf).logsumexp(1).mean()
+
+
 def expected(model: TangRNNForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """The logarithms of what a network expects at each place of a batch of real poems that counts: (N, V)."""
     hidden = model.model(batch["input_ids"], use_cache=False).last_hidden_state[:, :-1]
     return model.lm_head(hidden[batch["labels"][:, 1:].ne(IGNORED)]).float().log_softmax(-1)
+
+
+@contextmanager
+def undropped(model: TangRNNForCausalLM) -> Iterator[None]:
+    """Nothing is dropped in training: a cell is weighed against what it was, and noise would count as a change."""
+    places = [(model.config, name) for name in vars(model.config) if name.endswith("_dropout")]
+    places += [(layer, "recurrent_dropout") for layer in model.model.layers]
+    shares = [getattr(*place) for place in places]
+    for place in places:
+        setattr(*place, 0.0)
+    try:
+        yield
+    finally:
+        for place, share in zip(places, shares):
+            setattr(*place, share)
 
 
 def learn(
@@ -216,6 +265,8 @@ def learn(
     falling = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
+    vocabulary = Vocabulary(poet.tokenizer)
+    of = vocabulary.groups[: model.config.vocab_size].to(device)
     collate = Collator(poet.tokenizer, unknown=0.01, inside=0.1, max_length=settings.real_characters)
     lengths = [len(text) for text in real["text"]]
     others = itertools.cycle(LengthBatchSampler(lengths, settings.real_characters, settings.seed))
@@ -231,7 +282,8 @@ def learn(
         told = []
         for numbers in batches(shapes, settings.lines, rng):
             part, collated = [poems[number] for number in numbers], collate([real[row] for row in next(others)])
-            own = both(read_lines, poet.tokenizer, part[0].form, [poem.lines for poem in part])
+            texts = [poem.lines for poem in part]
+            own = both(read_lines, poet.tokenizer, part[0].form, texts)
             taken = {name: collated[name].to(device) for name in ("input_ids", "labels")}
             pairs = tuple(each.log_probs for each in own), both(expected, taken, was=held_to)
             graded = torch.tensor([worths[number] for number in numbers], device=device)
@@ -240,16 +292,16 @@ def learn(
                 settings.own * divergence(*pairs[0]),
                 settings.real * divergence(*pairs[1]),
                 settings.common * sum(divergence_together(*pair) for pair in pairs),
+                settings.rhyme * out_of_rhyme(own[0], rhymes(vocabulary, texts).to(device), of),
             ]
             if ahead:
                 these = next(ahead)
-                last = [
-                    Lines(*(each[:, -1:] for each in lines))
-                    for lines in both(read_lines, poet.tokenizer, these.form, these.poems)
-                ]
+                last = both(read_last, poet.tokenizer, these.form, these.poems)
                 pair = last[0].log_probs, last[1].log_probs
                 losses[1] = losses[1] + settings.own * divergence(*pair)
                 losses[3] = losses[3] + settings.common / 2 * divergence_together(*pair)
+                must = rhymes(vocabulary, these.poems)[:, -1:].to(device)
+                losses[4] = losses[4] + settings.rhyme * out_of_rhyme(last[0], must, of)
                 outputs = last[0].before[:, 0]
                 foretold = from_state(torch.cat([outputs[:, -1], outputs.mean(1)], 1))[:, 0]
                 losses += [
@@ -263,7 +315,7 @@ def learn(
             falling.step()
             told.append([float(loss.detach()) for loss in losses])
         means = (f"{sum(each) / len(told):.3f}" for each in zip(*told))
-        names = "liked, own, real, common" + ", judged, state" * bool(ahead)
+        names = "liked, own, real, common, rhyme" + ", judged, state" * bool(ahead)
         yield f"  epoch {epoch + 1}: {names}: {', '.join(means)}"
     with torch.no_grad():
         for new, old in zip(model.parameters(), before.parameters()):
@@ -283,13 +335,14 @@ def preferred(
     """Writes each cell as it is after learning into a folder of its name, and says how it went."""
     if judged and chosen:
         raise PreferenceError("--judged or --choices, not both at once: what is said is on two scales")
-    for name in ("epochs", "learning_rate", "beta", "lines", "beginnings", "behind", "real_characters", "share"):
+    counts = "epochs", "lines", "beginnings", "behind", "newest", "real_characters"
+    for name in (*counts, "learning_rate", "beta", "share"):
         if getattr(settings, name) <= 0:
             raise PreferenceError(f"--{name.replace('_', '-')} must be more than 0")
     poems = read_grades()
     if not poems:
         raise PreferenceError("there are no grades to learn from: python -m training.grading")
-    choices = read_choices() if chosen else read_candidates(judged, judged=True) if judged else []
+    choices = read_choices()[-settings.newest :] if chosen else read_candidates(judged, judged=True) if judged else []
     held_to = TangPoet.from_pretrained(former).model if former else None
     how = " --choices" if chosen else f" --judged {judged}" if judged else ""
     rows, real = load_corpus(corpus)["train"], {}  # encoded once for all cells of one vocabulary
@@ -299,7 +352,8 @@ def preferred(
         if (vocabulary := fingerprint(poet.tokenizer)) not in real:
             real[vocabulary] = known_only(encode(rows, poet.tokenizer), poet.tokenizer)
         poet.model.to("cuda" if torch.cuda.is_available() else "cpu")
-        yield from learn(poet, poems, real[vocabulary], settings, choices, held_to)
+        with undropped(poet.model):
+            yield from learn(poet, poems, real[vocabulary], settings, choices, held_to)
         poet.model.cpu()
         source = Path(poet.model.name_or_path)
         folder, log = output / source.name, read_json(source / "training_log.json", missing={})

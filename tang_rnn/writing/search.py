@@ -90,7 +90,8 @@ class Search:
         self._found, self._settled = (written, worth), (ids.new_zeros(0), 0)
         rows = torch.arange(len(noise), device=ids.device)
         # Where lines are settled one by one a first line has few candidates, and the other rows join behind it.
-        self._few = ~constraint.free[progress.plan] & (self.rank is not None and self.candidates > FIRST_OF)
+        by_lines = ~constraint.free[progress.plan] & (self.rank is not None and self.candidates > FIRST_OF)
+        self._few = by_lines & ~constraint.vocabulary.are_marks(ids).any(1)
         rows = rows[~self._few[rows // self.candidates] | (rows % self.candidates < FIRST_OF)]
         # Of the state there is a row for each text that differs: of[row] is the one of a row, None where all differ.
         of = rows // self.candidates
