@@ -128,9 +128,9 @@ class Grader:
         }
 
     def write(self, folder: Path) -> None:
-        """Lays it into the folder of the checkpoint whose states it knows."""
+        """Lays it into the folder of the checkpoint whose states it knows, in half precision."""
         with written_whole(folder / GRADER) as path:
-            save_file({name: tensor.contiguous() for name, tensor in self.tensors().items()}, path)
+            save_file({name: tensor.half().contiguous() for name, tensor in self.tensors().items()}, path)
 
 
 __all__ = ["GRADER", "Grader", "Layer", "TOLD", "UNITS", "surprises"]

@@ -12,6 +12,7 @@ from tang_rnn.faults import Fault
 from tang_rnn.grading import GRADER, Grader, surprises
 from training import grading
 from training.grading import GradingError, foretold, given, main, read_grades, read_page, seen, told_apart
+from training.layers import joined
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +128,8 @@ def test_what_layers_add_is_there_after_writing_and_reading(checkpoint, tmp_path
     """A character at a time, and once a line is over; a layer of another size is refused."""
     folder = shutil.copytree(checkpoint, tmp_path / "cell")
     noise = torch.Generator().manual_seed(0)
-    drawn = {name: torch.randn(shape, generator=noise) for name, shape in Grader.shapes(32, 5).items()}
+    shapes = Grader.shapes(32, 5)
+    drawn = {name: torch.randn(shape, generator=noise).half().float() for name, shape in shapes.items()}
     Grader.of(drawn).write(folder)
     grader = TangPoet.from_pretrained(folder).grader
     output, log_prob = torch.randn(3, 32, generator=noise), torch.tensor([-1.0, -8.0, -2.0])
@@ -142,6 +144,18 @@ def test_what_layers_add_is_there_after_writing_and_reading(checkpoint, tmp_path
     Grader.of(drawn | {"line.inward": torch.zeros(5, 31)}).write(folder)
     with pytest.raises(Fault, match="line.inward"):
         TangPoet.from_pretrained(folder)
+
+
+def test_several_graders_joined_are_their_mean():
+    noise = torch.Generator().manual_seed(1)
+
+    def drawn() -> Grader:
+        return Grader.of({name: torch.randn(shape, generator=noise) for name, shape in Grader.shapes(32, 5).items()})
+
+    several = [drawn() for _ in range(3)]
+    output, log_prob, over = torch.randn(4, 32, generator=noise), torch.full((4,), -6.0), torch.tensor([1, 0, 1, 0]) > 0
+    each = torch.stack([grader(output, log_prob, over) for grader in several])
+    torch.testing.assert_close(joined(several)(output, log_prob, over), each.mean(0), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "nan", "empty"])

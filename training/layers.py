@@ -3,7 +3,8 @@
 What counts is how a line differs from the others that could have stood in its place: in its grade, and in what the
 cell's states say of it. So a batch is of whole beginnings, and what the grader says is held against the grades in each.
 The linear parts and the layers of a :class:`tang_rnn.grading.Grader` learn together, by gradient descent with dropout:
-against a ridge regression, which has no layers, it tells more pairs apart (training/LOG.md, "What readers grade").
+against a ridge regression, which has no layers, it tells more pairs apart; and the mean of several that began from
+other seeds, which is one whose layers have the units of all, more again (training/LOG.md, "What readers grade").
 
 Shapes in the comments: B lines, W characters of a line and its mark, H hidden_size, U units.
 """
@@ -26,7 +27,8 @@ from tang_rnn.recurrence import select
 from .candidates import Candidates
 from .lines import batches, of_lines
 
-WIDTH = 96  # units of each layer
+WIDTH = 96  # units of each layer of one that learns
+SEVERAL = 3  # learn, each by itself
 EPOCHS = 8
 BEGINNINGS = 24  # in a step
 RATE, DECAY, DROPOUT, WARM = 1e-3, 0.1, 0.2, 20
@@ -135,9 +137,33 @@ def grades_of(grader: Grader, outputs: torch.Tensor, likely: torch.Tensor) -> to
     return grader(outputs, likely, over).sum(-1)
 
 
+def joined(graders: Sequence[Grader]) -> Grader:
+    """One that grades as these do in the mean."""
+    count = len(graders)
+    linear = (torch.stack(each).mean(0) for each in zip(*((g.weight, g.each, g.likely, g.bias) for g in graders)))
+    layers = (
+        Layer(torch.cat(inward), torch.cat(bias), torch.cat(outward) / count)
+        for inward, bias, outward in (zip(*each) for each in zip(*((g.character, g.line) for g in graders)))
+    )
+    return Grader(*linear, *layers)
+
+
 def fitted_within(poet: TangPoet, groups: Sequence[Candidates], seed: int = 0) -> Grader:
     """A grader that tells lines between which readers chose; 0 for the mean one."""
-    known, drawn = [*told(poet, groups)], torch.Generator().manual_seed(seed)
+    known = [*told(poet, groups)]
+    grader = joined([_fitted(known, seed + number) for number in range(SEVERAL)])
+    found = [
+        grades_of(grader, outputs, nats[..., 0])
+        for each in known
+        for outputs, nats in zip(each.outputs.split(BATCH), each.surprises.split(BATCH))
+    ]
+    grader.bias = -torch.cat(found).mean()
+    return grader
+
+
+def _fitted(known: Sequence[Told], seed: int) -> Grader:
+    """One that has learned what is known, but for its bias."""
+    drawn = torch.Generator().manual_seed(seed)
     some = torch.cat([each.outputs[::SOME].flatten(0, 1) for each in known]).float()
     torch.manual_seed(seed)
     learning = Learning(some.mean(0), some.std(0) + 1e-3).train()
@@ -154,14 +180,7 @@ def fitted_within(poet: TangPoet, groups: Sequence[Candidates], seed: int = 0) -
             loss.backward()
             optimizer.step()
             falling.step()
-    grader = learning.eval().grader()
-    found = [
-        grades_of(grader, outputs, nats[..., 0])
-        for each in known
-        for outputs, nats in zip(each.outputs.split(BATCH), each.surprises.split(BATCH))
-    ]
-    grader.bias = -torch.cat(found).mean()
-    return grader
+    return learning.eval().grader()
 
 
 def _sizes(known: Told) -> torch.Tensor:
@@ -181,4 +200,4 @@ def _batches(known: Sequence[Told], drawn: torch.Generator) -> Iterator[tuple[To
     yield from (found[number] for number in torch.randperm(len(found), generator=drawn).tolist())
 
 
-__all__ = ["Told", "fitted_within", "grades_of", "told"]
+__all__ = ["Told", "fitted_within", "grades_of", "joined", "told"]

@@ -16,7 +16,7 @@ first on a GPU, then what should stand next, held to what they were before both:
     python -m training.preferences runs/distilled/final --judged runs/candidates/lstm.jsonl --output runs/preferred \
         --epochs 25 --lines 192 --readers 0.6 --real 4 --real-characters 12288
     python -m training.preferences runs/preferred/final --choices --former runs/distilled/final --output runs/chosen \
-        --epochs 1 --lines 48 --readers 0.5 --real 4 --real-characters 4096 --beginnings 24
+        --epochs 1 --lines 128 --readers 0.5 --real 4 --real-characters 2048 --beginnings 24
     python -m training.grading fit runs/chosen/final --choices
 
 Method: the loss of a line is -log sigmoid(beta * log(p / p_before)) with the sign and the weight of its grade. So

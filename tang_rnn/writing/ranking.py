@@ -20,7 +20,7 @@ from .poem import Poem
 
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
-    "commonness": -1.0,
+    "commonness": -1.2,
     "contradictions": -0.5,
     "odd_doublings": -0.3,
     "mistoned": -0.3,

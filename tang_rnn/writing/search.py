@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LARGEST_BATCH = 256  # rows written at once
 # A first line is the best of so many, drawn at so many times the temperature: of more, or of likelier ones, it would be
 # nearly the same whatever the seed.
-FIRST_OF, WARMTH = 16, 1.3
+FIRST_OF, WARMTH = 16, 1.45
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
