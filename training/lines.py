@@ -70,23 +70,17 @@ def read_lines(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, p
 
 def read_last(model: TangRNNForCausalLM, tokenizer: TangTokenizer, form: str, poems: Sequence[Sequence[str]]) -> Lines:
     """Likewise of the last lines only, L = 1: beginnings that several have in common are read once."""
-    begun = list(dict.fromkeys(tuple(before) for *before, _ in poems))
-    places = {before: place for place, before in enumerate(begun)}
-    owner = torch.tensor([places[tuple(before)] for *before, _ in poems], device=model.device)
-    context = [f"<{form}>"] * len(begun), [of_lines(before) for before in begun]
-    ids = tokenizer(*context, return_tensors="pt").input_ids.to(model.device)
-    found = model.model(ids, output_hidden_states=True, use_cache=True)
-    found.past_state.reorder_cache(owner)  # of each line its beginning's
+    places: dict[tuple[str, ...], int] = {}
+    owner = torch.tensor([places.setdefault(tuple(before), len(places)) for *before, _ in poems], device=model.device)
+    contexts = [f"<{form}>"] * len(places)
+    ids = tokenizer(contexts, [of_lines(before) for before in places], return_tensors="pt").input_ids.to(model.device)
+    begun = model.model(ids, output_hidden_states=True, use_cache=True)
+    begun.past_state.reorder_cache(owner)  # of each line its beginning's
     texts = [line + of_lines([*before, ""])[-1] for *before, line in poems]
     ids = tokenizer(texts, add_special_tokens=False, return_tensors="pt").input_ids.to(model.device)
-    further = model.model(ids[:, :-1], cache=found.past_state, output_hidden_states=True)
-    hidden, before = (
-        torch.cat([begun[owner, -1:], behind], 1)
-        for begun, behind in (
-            (found.last_hidden_state, further.last_hidden_state),
-            (found.hidden_states[-1], further.hidden_states[-1]),
-        )
-    )
+    further = model.model(ids[:, :-1], cache=begun.past_state, output_hidden_states=True)
+    hidden = torch.cat([begun.last_hidden_state[owner, -1:], further.last_hidden_state], 1)
+    before = torch.cat([begun.hidden_states[-1][owner, -1:], further.hidden_states[-1]], 1)
     log_probs = model.lm_head(hidden).float().log_softmax(2)
     likely = log_probs.gather(2, ids[..., None])[..., 0]
     return Lines(log_probs[:, None], likely[:, None], before.float()[:, None])

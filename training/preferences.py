@@ -265,7 +265,7 @@ def learn(
     falling = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
-    vocabulary = Vocabulary(poet.tokenizer)
+    vocabulary = poet.vocabulary
     of = vocabulary.groups[: model.config.vocab_size].to(device)
     collate = Collator(poet.tokenizer, unknown=0.01, inside=0.1, max_length=settings.real_characters)
     lengths = [len(text) for text in real["text"]]
