@@ -46,7 +46,11 @@ class Layer(NamedTuple):
     outward: torch.Tensor
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return F.gelu(F.linear(x, self.inward, self.bias)) @ self.outward
+        return self.read(F.linear(x, self.inward))
+
+    def read(self, units: torch.Tensor) -> torch.Tensor:
+        """What the hidden layer, (..., U) before its bias, says: (...,)."""
+        return F.gelu(units + self.bias) @ self.outward
 
     @staticmethod
     def shapes(inputs: int, units: int) -> dict[str, tuple[int, ...]]:
@@ -84,21 +88,29 @@ class Grader:
         self.character = character or Layer.nothing(len(each) + TOLD)
         self.line = line or Layer.nothing(len(weight))
 
-    def __call__(self, output: torch.Tensor, log_prob: torch.Tensor, over: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, output: torch.Tensor, log_prob: torch.Tensor, over: torch.Tensor, of: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """What the character that each row has drawn adds to the grade of its line.
 
         Args:
             output: (..., H), before it is read.
             log_prob: (...,), of it.
             over: (...,), whether it is the mark with which the line is over.
+            of: (B,), the row of the outputs, then (B', H), that each row has; None: its own.
 
         Returns:
             (...,).
         """
-        output = output.float()
-        told = torch.cat([output, surprises(log_prob).masked_fill(over[..., None], 0)], -1)
-        grade = told @ torch.cat([self.each, self.likely]) + self.character(told)
-        ends = output[over]
+        output, size = output.float(), output.shape[-1]
+        told = surprises(log_prob).masked_fill(over[..., None], 0)
+        # What an output adds by itself is worked out once for all rows that have it.
+        alone, units = output @ self.each, F.linear(output, self.character.inward[:, :size])
+        if of is not None:
+            alone, units = (each.index_select(0, of) for each in (alone, units))
+        units = units + F.linear(told, self.character.inward[:, size:])
+        grade = alone + told @ self.likely + self.character.read(units)
+        ends = output[over] if of is None else output[of[over]]
         grade[over] += ends @ self.weight + self.line(ends) + self.bias
         return grade
 

@@ -180,7 +180,7 @@ class TangPoet(Hand):
 
         Of several poems the first has the seed and each one after it the next number, opening by opening: no two draw
         the same, be they asked for by `count` or by a list, and each is written again alone by its own ``seed``. Where
-        `candidates` is not given, it is 64 under tonal rules, else 1.
+        `candidates` is not given, it is 48 under tonal rules, else 1.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.

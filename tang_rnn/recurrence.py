@@ -135,7 +135,7 @@ class Recurrence:
 
     def _given(self, tokens: torch.Tensor) -> torch.Tensor:
         """What the first layer makes of the tokens, (B,), by themselves: (B, blocks * H)."""
-        return self.layers[0][0](self.embedding[tokens].to(self.dtype))
+        return self.layers[0][0](self.embedding.index_select(0, tokens).to(self.dtype))
 
     def _go_on(self, given: torch.Tensor, state: State, rows: torch.Tensor | None = None) -> State:
         """Through all layers: what :meth:`_given` gives, read by each row of a state, or by these of its rows."""
@@ -143,7 +143,7 @@ class Recurrence:
         for (of_input, of_hidden), old in zip(self.layers, state):
             hidden = of_hidden(old[0])
             if rows is not None:
-                hidden, old = hidden[rows], tuple(tensor[rows] for tensor in old)
+                hidden, (old,) = hidden.index_select(0, rows), select([old], rows)
             if new:
                 given = of_input(new[-1][0])
             new.append(self.equations(given, hidden, old)[1])
@@ -167,13 +167,17 @@ class Recurrence:
         return torch.cat(found).view(-1, rows).T, state
 
     def read_all(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> State:
-        """The state after whole rows, (B, T), that are padded on the left where the mask is 0."""
-        state = self.begin(len(input_ids))
-        by_themselves = self._given(input_ids.flatten()).unflatten(0, input_ids.shape)
-        for given, real in zip(by_themselves.unbind(1), attention_mask.bool().unbind(1)):
-            new = self._go_on(given, state)
-            state = new if bool(real.all()) else _where(real[:, None], new, state)
-        return state
+        """The state after whole rows, (B, T), that are padded on the left where the mask is 0; as far as rows are
+        alike they are read once."""
+        tokens, ids = input_ids.unique(return_inverse=True)
+        given, padding = self._given(tokens), len(tokens)
+        state, of = self.begin(1), ids.new_zeros(len(ids))  # the row of the state that each row has
+        for column in ids.masked_fill(~attention_mask.bool(), padding).unbind(1):
+            different, of = (of * (padding + 1) + column).unique(return_inverse=True)
+            rows, token = different // (padding + 1), different % (padding + 1)
+            new, real = self._go_on(given.index_select(0, token.clamp(max=padding - 1)), state, rows), token.ne(padding)
+            state = new if bool(real.all()) else _where(real[:, None], new, select(state, rows))
+        return select(state, of)
 
     def logits(self, state: State) -> torch.Tensor:
         """What comes next: (B, V)."""

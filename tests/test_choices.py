@@ -52,13 +52,23 @@ def test_grades_are_collected_once(page, tmp_path, monkeypatch, capsys):
     for number in range(1, 5):
         text = text.replace(f"grades {number}: ", f"grades {number}: {'3210' * 3}")
     page.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(choices, "CHOICES", tmp_path / "choices.tsv")
-    monkeypatch.setattr(choices.read_choices, "__defaults__", (tmp_path / "choices.tsv",))
-    monkeypatch.setattr(choices.write_choices, "__defaults__", (tmp_path / "choices.tsv",))
+    monkeypatch.setattr(choices, "CHOICES", tmp_path / "choices.tsv.xz")
+    monkeypatch.setattr(choices.read_choices, "__defaults__", (tmp_path / "choices.tsv.xz",))
+    monkeypatch.setattr(choices.write_choices, "__defaults__", (tmp_path / "choices.tsv.xz",))
     for more in (4, 0):
         assert main(["collect", str(page)]) == 0
         assert f"{more} beginnings more, 4 in all" in capsys.readouterr().out
     assert {group.scores for group in read_choices()} == {(3.0, 2.0, 1.0, 0.0) * 3}
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-9], lambda _: b"", lambda _: "七绝\t\t春/秋\t32\n".encode()])
+def test_damaged_choices_are_named(tmp_path, damage):
+    path = tmp_path / "choices.tsv.xz"
+    choices.write_choices([GROUP], path)
+    assert read_choices(path) == [GROUP]
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ChoicesError, match="choices.tsv.xz"):
+        read_choices(path)
 
 
 def test_the_shipped_choices_are_whole():

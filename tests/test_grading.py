@@ -139,8 +139,11 @@ def test_what_layers_add_is_there_after_writing_and_reading(checkpoint, tmp_path
     expected = output @ drawn["each"] + told[:, 32:] @ drawn["likely"] + inner @ drawn["character.outward"]
     inner = torch.nn.functional.gelu(drawn["line.inward"] @ output[2] + drawn["line.bias"])
     expected[2] += output[2] @ drawn["weight"] + inner @ drawn["line.outward"] + drawn["bias"]
-    found = grader(output, log_prob, torch.tensor([False, False, True]))
+    over = torch.tensor([False, False, True])
+    found = grader(output, log_prob, over)
     torch.testing.assert_close(found, expected)
+    of = torch.tensor([2, 0, 0])  # rows that share a state
+    torch.testing.assert_close(grader(output, log_prob, over, of), grader(output[of], log_prob, over))
     Grader.of(drawn | {"line.inward": torch.zeros(5, 31)}).write(folder)
     with pytest.raises(Fault, match="line.inward"):
         TangPoet.from_pretrained(folder)

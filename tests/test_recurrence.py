@@ -38,6 +38,17 @@ def test_its_logits_are_the_models(model, tokenizer, monkeypatch, packed):
     torch.testing.assert_close(recurrence.logits(recurrence.step(after[-1:], last)), logits[:, -1])
 
 
+def test_rows_that_have_begun_alike_are_read_once(model, tokenizer, monkeypatch):
+    texts = [POEMS[0], POEMS[0][:9] + POEMS[1][9:], POEMS[0][:7], "", POEMS[0]]
+    inputs = tokenizer(texts, padding=True, return_tensors="pt")
+    recurrence, read = Recurrence(model.config, model.state_dict()), []
+    go_on = recurrence._go_on
+    monkeypatch.setattr(recurrence, "_go_on", lambda given, *args: read.append(len(given)) or go_on(given, *args))
+    logits = recurrence.logits(recurrence.read_all(**inputs))
+    torch.testing.assert_close(logits, model(**inputs).logits[:, -1])
+    assert torch.equal(logits[0], logits[4]) and max(read) < len(texts) and sum(read) < inputs.attention_mask.sum()
+
+
 def test_weights_that_are_not_tied(model, tokenizer):
     model.config.tie_word_embeddings = False
     model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))

@@ -8,6 +8,7 @@ import pytest
 
 from tang_rnn import PoetError, TangPoet
 from tang_rnn.writing import together
+from tang_rnn.writing.request import default_candidates
 from tang_rnn.writing.together import Together
 
 ASKED = [
@@ -60,7 +61,7 @@ def test_each_gets_the_poem_of_his_seed(poet, monkeypatch):
 
 
 def test_a_batch_has_room_for_so_many_rows(poet, monkeypatch):
-    held, ask = Held(poet, monkeypatch), asking(poet, rows=160)
+    held, ask = Held(poet, monkeypatch), asking(poet, rows=5 * default_candidates(True, None) // 2)
     calls = [ask("云", form="五绝", regulated=True, seed=0)]
     assert held.begun.wait(60)
     calls += [ask("云", form="五绝", regulated=True, seed=seed) for seed in range(5)]

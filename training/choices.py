@@ -3,7 +3,7 @@
 A grade of a poem says what readers think of the lines that were taken. What could have been taken in their place they
 see here: ``sheet`` writes beginnings of poems on a page, each with twelve candidates for its next line, most of them
 those that the cell itself ranks highest; whoever grades them writes a digit a candidate behind each; ``collect`` adds
-the page to choices.tsv beside this file::
+the page to choices.tsv.xz beside this file::
 
     python -m training.choices sheet lstm gru rnn --beginnings 60 --page runs/choices/1.txt
     python -m training.choices collect runs/choices/*.txt
@@ -17,6 +17,7 @@ should stand next").
 from __future__ import annotations
 
 import argparse
+import lzma
 import random
 import re
 import sys
@@ -32,7 +33,7 @@ from .errors import UserError, ended
 from .lines import GRADED, of_lines
 from .reading import check_new, lay_out, read_answers
 
-CHOICES = Path(__file__).parent / "choices.tsv"
+CHOICES = Path(__file__).parent / "choices.tsv.xz"
 NAMES = "abcdefghijkl"  # of the candidates of a beginning, as many as are asked about
 BEST = 8  # of these the cell's own best; the others are drawn from the rest
 OF_POEM = 2  # beginnings of one poem
@@ -103,10 +104,14 @@ def read_choices(path: Path = CHOICES) -> list[Candidates]:
     """All that was collected; the scores of candidates are their grades, 0 to 3.
 
     Raises:
-        ChoicesError: a row that is none.
+        ChoicesError: a file that is none of :func:`write_choices`, or a row that is none.
     """
     found = []
-    for number, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = lzma.decompress(path.read_bytes()).decode("utf-8")
+    except (lzma.LZMAError, UnicodeDecodeError) as error:
+        raise ChoicesError(f"{path}: no rows compressed by xz; take the file anew ({error})") from error
+    for number, row in enumerate(text.splitlines(), 1):
         match = re.fullmatch(r"(\S+)\t(\S*)\t(\S+)\t([0-3]+)", row)
         if not match or match[1] not in GRADED or len(match[3].split("/")) != len(match[4]):
             raise ChoicesError(f"{path}, row {number}: not a form, lines with / between, candidates, and a digit each")
@@ -116,13 +121,13 @@ def read_choices(path: Path = CHOICES) -> list[Candidates]:
 
 
 def write_choices(groups: Iterable[Candidates], path: Path = CHOICES) -> None:
-    """Replaces what was collected."""
+    """Replaces what was collected: a row a beginning, compressed by xz to a third."""
     rows = (
         "\t".join([form, "/".join(before), "/".join(lines), "".join(f"{score:.0f}" for score in scores)])
         for form, before, lines, scores in groups
     )
     with written_whole(path) as whole:
-        whole.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        whole.write_bytes(lzma.compress(("\n".join(rows) + "\n").encode("utf-8"), preset=9))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -134,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
     sheet.add_argument("--seed", type=int, default=0, help="of the first poem, and of the order")
     sheet.add_argument("--page", type=Path, required=True, help="the file to write")
     sheet.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset, for openings")
-    collect = commands.add_parser("collect", help="add graded pages to choices.tsv")
+    collect = commands.add_parser("collect", help="add graded pages to choices.tsv.xz")
     collect.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     arguments = parser.parse_args(argv)
     return ended("training.choices", lambda: run(arguments), also=(OSError,))

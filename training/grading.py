@@ -320,7 +320,7 @@ def main(argv: list[str] | None = None) -> int:
     learn.add_argument("cells", nargs="+", metavar="CELL", help="name or folder of a checkpoint")
     source = learn.add_mutually_exclusive_group()
     source.add_argument("--judged", type=Path, metavar="FILE", help="from candidates that training.judge has scored")
-    source.add_argument("--choices", action="store_true", help="from choices.tsv (python -m training.choices)")
+    source.add_argument("--choices", action="store_true", help="from choices.tsv.xz (python -m training.choices)")
     arguments = parser.parse_args(argv)
     return ended("training.grading", lambda: run(arguments), also=(OSError,))
 

@@ -83,7 +83,7 @@ class Settings(NamedTuple):
         turns: what a nat of a stock turn of phrase (:mod:`tang_rnn.verse.turns`) takes from what was judged of a line,
             by its spread: readers of one line do not know how often it was said.
         beginnings, behind: in a step with a judge, of one form and as many lines, and lines behind each.
-        newest: so many beginnings of choices.tsv, its last: what a cell wrote long ago it writes no more.
+        newest: so many beginnings of choices.tsv.xz, its last: what a cell wrote long ago it writes no more.
         real_characters: of real poems in a step; a longer poem is cut.
         share: of the change that is kept at the end: less costs less of what the cell knew, and sooner than it costs
             of what it learned (Wortsman et al. 2022, *Robust fine-tuning of zero-shot models*).
@@ -371,7 +371,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder for their folders")
     parser.add_argument("--corpus", default="training/corpus", help="folder or Hub id of the dataset, for real poems")
     parser.add_argument("--judged", type=Path, metavar="FILE", help="the cells' candidates, from training.judge score")
-    parser.add_argument("--choices", action="store_true", help="learn from choices.tsv (python -m training.choices)")
+    parser.add_argument("--choices", action="store_true", help="learn from choices.tsv.xz (python -m training.choices)")
     parser.add_argument("--former", metavar="CELL", help="the cell before readers taught it: holds it on real poems")
     for name, default in Settings._field_defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)

@@ -14,9 +14,9 @@ Standard library alone.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -31,6 +31,7 @@ KINDS = {
     "hour": ("morning", "day", "dusk", "night"),
     "sky": ("clear", "rain", "snow"),
 }
+LINES = 2**12  # of which what was found out is kept
 _OF_KIND = tuple(map(frozenset, KINDS.values()))
 
 
@@ -91,12 +92,22 @@ class Usage:
 
     def contradictions(self, lines: Sequence[str]) -> list[tuple[str, str]]:
         """The pairs of words that shun each other, but stand in one poem."""
-        text = " ".join(lines)
-        here = sorted(word for word in self.markers if word in text)
+        told = [self._told(line) for line in lines]
+        here, times = (sorted({word for each in told for word in each[kind]}) for kind in range(2))
         counted = [pair for pair in permutations(here, 2) if pair in self.contrary]
-        times = sorted({word for line in lines for word in times_in(line, self.times)})
         told = [pair for pair in combinations(times, 2) if self._clash(pair)]
         return counted + [pair for pair in told if pair not in counted and pair[::-1] not in counted]
+
+    @cached_property
+    def _told(self) -> Callable[[str], tuple[set[str], set[str]]]:
+        """What a line has of the words of season, hour and weather, and of those that speak of them; candidates for
+        one poem have most lines in common."""
+
+        @lru_cache(LINES)
+        def told(line: str) -> tuple[set[str], set[str]]:
+            return {word for word in self.markers if word in line}, set(times_in(line, self.times))
+
+        return told
 
     def _clash(self, pair: tuple[str, str]) -> bool:
         one, other = pair
@@ -158,11 +169,12 @@ def mistoned(
     every other line, and of lines that keep it whole; none by a book whose words decide. A poem that is to have
     `num_lines` is taken for the beginning of such.
     """
-    words = [(number, *found) for number, line in enumerate(lines) for found in book.usual(line)]
+    heard = [_heard(line, book) for line in lines]
+    words = [(number, *found) for number, (_, usual) in enumerate(heard) for found in usual]
     form = classify([*lines, *lines[-1:] * ((num_lines or 0) - len(lines))])
     if not words or not form.regulated:
         return []
-    heard, length = "".join(book.tone(char) for line in lines for char in line), form.line_length
+    heard, length = "".join(tones for tones, _ in heard), form.line_length
     level, oblique = _bits(heard)
     # Of each pattern the places that the poem has otherwise, a bit each, and its tones.
     misfits = [
@@ -179,6 +191,12 @@ def mistoned(
         if "1" not in wrong[number * length : (number + 1) * length]
         if heard[at := number * length + place - 1] == EITHER and nearest[at] not in (EITHER, tone)
     ]
+
+
+@lru_cache(LINES)
+def _heard(line: str, book: RhymeBook) -> tuple[str, list[tuple[int, str, str]]]:
+    """The tones of a line, and what is usual in it."""
+    return "".join(map(book.tone, line)), book.usual(line)
 
 
 def _bits(tones: str) -> tuple[int, int]:

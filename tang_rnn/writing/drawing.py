@@ -97,11 +97,13 @@ class Drawing:
             nobody wrote a character that the model does not know.
         """
         vocabulary, logits = self.constraint.vocabulary, self.recurrence.logits(state).float()
-        logits = logits if of is None else logits[of]
+        log_probs = logits.log_softmax(1)
+        logits = logits if of is None else logits.index_select(0, of)
         scores, apart = self.sampling.penalized(ids, logits), self._line_ends(ids, progress)
         allowed = self.constraint.apply(progress, scores if apart is None else scores + apart)
         token = self.sampling.draw(allowed, uniform, warmth)
-        log_prob = logits.log_softmax(1).gather(1, token[:, None])[:, 0]
+        of = torch.arange(len(token), device=token.device) if of is None else of
+        log_prob = log_probs[of, token]
         strain = (-log_prob - STRAINED).clamp(min=0)
         if apart is not None:
             strain = strain + (-apart.gather(1, token[:, None])[:, 0] - FORCED).clamp(min=0)
@@ -110,8 +112,7 @@ class Drawing:
             log_prob, strain = log_prob.masked_fill(unknown, 0), strain.masked_fill(unknown, 0)
         grade = torch.zeros_like(log_prob)
         if self.grader is not None:
-            output = state[-1][0] if of is None else state[-1][0][of]
-            grade = self.grader(output, log_prob, vocabulary.are_marks(token))
+            grade = self.grader(state[-1][0], log_prob, vocabulary.are_marks(token), of)
             grade = grade.masked_fill(token.eq(vocabulary.end), 0)  # which stands in no line
         return token, torch.stack([log_prob, strain, grade], 1)
 

@@ -370,7 +370,7 @@ def takes(*names: str):
 
 def default_candidates(regulated: bool, pattern: str | None) -> int:
     """How many are written for each poem, of which the best is kept, where the caller does not say."""
-    return 64 if regulated or pattern else 1
+    return 48 if regulated or pattern else 1
 
 
 def new_seed() -> int:
