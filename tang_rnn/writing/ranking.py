@@ -22,11 +22,11 @@ from .poem import Poem
 WEIGHTS = {
     "commonness": -1.5,
     "stock_words": -1.5,
-    "contradictions": -1.5,
+    "contradictions": -3.0,
     "odd_doublings": -0.9,
     "mistoned": -0.9,
     "repeats": -0.45,
-    "turns": -0.6,
+    "turns": -0.5,
     "coherence": 20.0,
     "parallelism": 0.05,
     "closing": -0.08,
