@@ -20,27 +20,24 @@ from .poem import Poem
 
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
-    "commonness": -1.5,
-    "stock_words": -1.5,
-    "contradictions": -3.0,
-    "odd_doublings": -0.9,
-    "mistoned": -0.9,
-    "repeats": -0.45,
-    "turns": -0.5,
+    "commonness": -1.2,
+    "stock_words": -0.15,
+    "contradictions": -0.5,
+    "odd_doublings": -0.3,
+    "mistoned": -0.3,
+    "repeats": -0.15,
+    "turns": -0.1,
     "coherence": 20.0,
     "parallelism": 0.05,
     "closing": -0.08,
-    "theme": 4.0,
+    "theme": 2.0,
 }
 # What a nat of strain takes away: one character that tone and rhyme have forced spoils a line that its other characters
 # make likely.
 STRAIN = 1.2
 # A point of the mean grade of its lines: of all voices the one that agrees best with readers, and so it is heard more
 # than their grades alone would have it. What it has learned from them includes what other weights paid for before.
-GRADE = 6.0
-# What is counted line by line weighs as its mean, as grades do: else what a line may cost would be less and less beside
-# what it is worth, or more and more, the later it stands.
-OF_LINES = {"stock_words", "turns"}
+GRADE = 2.0
 # More than real poems have of these is no better: what is past their mean and a standard deviation does not count.
 ENOUGH = {"coherence": 0.0045, "parallelism": 1.2, "theme": 0.12}
 # Less than this is no worse: real last couplets have about so much of what marks them, 莫 此 何 应 更, drawn ones more.
@@ -68,13 +65,10 @@ def rank(poems: Sequence[Poem], num_lines: Sequence[int] | None = None, book: Rh
 
 
 def _rank(poems: Sequence[Poem], num_lines: Sequence[int], book: RhymeBook) -> np.ndarray:
-    """The same of poems of one shape."""
     found = measure([poem.lines for poem in poems], [poem.title for poem in poems], num_lines, book)
     result = np.array([(poem.log_prob - STRAIN * poem.strain) / max(poem.characters, 1) for poem in poems])
-    lines = max(len(poems[0].lines), 1)
-    result += GRADE / lines * np.array([poem.grade for poem in poems])
+    result += GRADE * np.array([poem.grade / max(len(poem.lines), 1) for poem in poems])
     for name, weight in WEIGHTS.items():
-        weight /= lines if name in OF_LINES else 1
         result += weight * found[name].clip(HARMLESS.get(name, -np.inf), ENOUGH.get(name, np.inf))
     return result - QUOTED * np.array([len(poem.quotes) for poem in poems])
 
