@@ -173,8 +173,7 @@ class Recurrence:
         given, padding = self._given(tokens), len(tokens)
         state, of = self.begin(1), ids.new_zeros(len(ids))  # the row of the state that each row has
         for column in ids.masked_fill(~attention_mask.bool(), padding).unbind(1):
-            different, of = (of * (padding + 1) + column).unique(return_inverse=True)
-            rows, token = different // (padding + 1), different % (padding + 1)
+            token, rows, of = shared(column, of, padding + 1)
             new, real = self._go_on(given.index_select(0, token.clamp(max=padding - 1)), state, rows), token.ne(padding)
             state = new if bool(real.all()) else _where(real[:, None], new, select(state, rows))
         return select(state, of)
@@ -182,6 +181,16 @@ class Recurrence:
     def logits(self, state: State) -> torch.Tensor:
         """What comes next: (B, V)."""
         return self.output(self.projection(state[-1][0]))
+
+
+def shared(tokens: torch.Tensor, of: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Tokens below `size`, (B,), that rows read, each by its row of a state, (B,): what many share, once.
+
+    Returns:
+        The pairs that differ, tokens and rows, (B',) each, and of each row its pair, (B,).
+    """
+    pairs, place = (of * size + tokens).unique(return_inverse=True)
+    return pairs % size, pairs // size, place
 
 
 def select(state: State, rows: torch.Tensor) -> State:
@@ -193,4 +202,4 @@ def _where(rows: torch.Tensor, new: State, old: State) -> State:
     return [tuple(torch.where(rows, n, o) for n, o in zip(*layers)) for layers in zip(new, old)]
 
 
-__all__ = ["Recurrence", "State", "precision", "select"]
+__all__ = ["Recurrence", "State", "precision", "select", "shared"]

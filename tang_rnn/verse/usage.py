@@ -14,7 +14,7 @@ Standard library alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from itertools import combinations, permutations
@@ -31,11 +31,11 @@ KINDS = {
     "hour": ("morning", "day", "dusk", "night"),
     "sky": ("clear", "rain", "snow"),
 }
-LINES = 2**12  # of which what was found out is kept
+LINES = 2**12  # of which what was found out is kept: candidates for one poem have most of theirs in common
 _OF_KIND = tuple(map(frozenset, KINDS.values()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is another's equal only if it is the same, so that it can be looked up by
 class Usage:
     """The lists.
 
@@ -92,22 +92,11 @@ class Usage:
 
     def contradictions(self, lines: Sequence[str]) -> list[tuple[str, str]]:
         """The pairs of words that shun each other, but stand in one poem."""
-        told = [self._told(line) for line in lines]
+        told = [_told(line, self) for line in lines]
         here, times = (sorted({word for each in told for word in each[kind]}) for kind in range(2))
         counted = [pair for pair in permutations(here, 2) if pair in self.contrary]
         told = [pair for pair in combinations(times, 2) if self._clash(pair)]
         return counted + [pair for pair in told if pair not in counted and pair[::-1] not in counted]
-
-    @cached_property
-    def _told(self) -> Callable[[str], tuple[set[str], set[str]]]:
-        """What a line has of the words of season, hour and weather, and of those that speak of them; candidates for
-        one poem have most lines in common."""
-
-        @lru_cache(LINES)
-        def told(line: str) -> tuple[set[str], set[str]]:
-            return {word for word in self.markers if word in line}, set(times_in(line, self.times))
-
-        return told
 
     def _clash(self, pair: tuple[str, str]) -> bool:
         one, other = pair
@@ -191,6 +180,12 @@ def mistoned(
         if "1" not in wrong[number * length : (number + 1) * length]
         if heard[at := number * length + place - 1] == EITHER and nearest[at] not in (EITHER, tone)
     ]
+
+
+@lru_cache(LINES)
+def _told(line: str, lists: Usage) -> tuple[set[str], set[str]]:
+    """What a line has of the words of season, hour and weather, and of those that speak of them."""
+    return {word for word in lists.markers if word in line}, set(times_in(line, lists.times))
 
 
 @lru_cache(LINES)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..grading import Grader
-from ..recurrence import Recurrence, State
+from ..recurrence import Recurrence, State, shared
 from ..rules import Constraint, Progress
 from .drawing import WORTH, Drawing, Written, pad
 from .sampling import Sampling
@@ -133,11 +133,10 @@ class Search:
         recurrence = self.drawing.recurrence
         if of is None:
             return recurrence.step(token, state), None
-        size = recurrence.config.vocab_size
-        different, place = (of * size + token).unique(return_inverse=True)
-        if len(different) == len(of):
+        tokens, rows, place = shared(token, of, recurrence.config.vocab_size)
+        if len(tokens) == len(of):
             return recurrence.branch(token, state, of), None
-        return recurrence.branch(different % size, state, different // size), place
+        return recurrence.branch(tokens, state, rows), place
 
     def _best(
         self, rows: torch.Tensor, token: torch.Tensor, progress: Progress, written: torch.Tensor, worth: torch.Tensor
