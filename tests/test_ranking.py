@@ -1,5 +1,7 @@
 """Which of several candidates is chosen, and by what: measures that tell real verse from what only looks like it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +15,7 @@ from tang_rnn.verse.measures import MEASURES, measure
 from tang_rnn.verse.usage import mistoned, usage
 from tang_rnn.writing.drawing import Drawing
 from tang_rnn.writing.poem import Poem
-from tang_rnn.writing.ranking import WEIGHTS, rank
+from tang_rnn.writing.ranking import COUNTED, WEIGHTS, rank
 from tang_rnn.writing.sampling import Sampling
 from tang_rnn.writing.search import Search
 from tang_rnn.writing.together import Together
@@ -155,8 +157,20 @@ def test_of_two_equally_likely_the_one_without_stock_words_is_chosen():
     fresh, stock = "葡萄美酒夜光新，欲饮琵琶马上新。", "不知何处是天新，万里无人见月新。"
     scores = rank(poems(fresh, stock))
     assert scores[0] > scores[1]
-    scores = rank(poems(fresh, stock, each=(-6.0, -3.0)))
+    scores = rank(poems(fresh, stock, each=(-8.0, -3.0)))
     assert scores[0] < scores[1], "but a poem the model cannot believe in is no better for it"
+
+
+@pytest.mark.parametrize("name", sorted(COUNTED))
+def test_what_is_counted_costs_as_much_of_a_grade_in_a_late_line_as_in_an_early_one(name, monkeypatch):
+    once = {each: np.array([0, 0, each == name], dtype=float) for each in MEASURES}
+    monkeypatch.setattr("tang_rnn.writing.ranking.measure", lambda *_: once)
+    costs = []
+    for lines in (1, 2, 7):
+        plain = poems("孤舟独宿楚江云，" * lines)[0]
+        scores = rank([plain, replace(plain, grade=1.0), plain])
+        costs.append((scores[0] - scores[2]) / (scores[1] - scores[0]))
+    assert costs == pytest.approx(costs[:1] * 3) and costs[0] > 0
 
 
 def test_of_two_equally_likely_the_one_that_does_not_contradict_itself_is_chosen():
@@ -173,7 +187,7 @@ def test_the_tones_of_words_count_where_the_poem_is_written_by_them():
     """By a book of today the words decide how a character is read, and none is asked for otherwise."""
     good, bad = "白日依山近，黄河入海留。欲知千里目，更上一层楼。", "白日依山近，黄河入海留。欲知千里目，相思一层楼。"
     by_old, by_new = (rank(poems(good, bad), book=book) for book in (PINGSHUI, get_book("新韵")))
-    assert by_new[1] - by_new[0] == pytest.approx(by_old[1] - by_old[0] - WEIGHTS["mistoned"])
+    assert by_new[1] - by_new[0] == pytest.approx(by_old[1] - by_old[0] - WEIGHTS["mistoned"] / 4)
 
 
 def test_of_two_equally_likely_the_one_that_does_not_end_in_a_formula_is_chosen():

@@ -8,7 +8,7 @@ import pytest
 
 from tang_rnn.verse import turns as turns_module
 from tang_rnn.verse.measures import measure
-from tang_rnn.verse.turns import Turns, turns, turns_of
+from tang_rnn.verse.turns import ANYWHERE, Turns, turns, turns_of
 from tang_rnn.writing import ranking
 from training import turns as training
 from training.lines import GRADED
@@ -23,7 +23,16 @@ def test_a_line_costs_what_its_dearest_turn_does():
     assert [known.price(line) for line in [*LINES, "向去", ""]] == [2.0, 2.0, 0.0, 0.0, 0.0]
     assert known.price("何人独上望江亭") == 0.5
     assert known.total(LINES) == 4.0
-    assert TURN in set(turns_of(LINES[0])) and len(set(turns_of(LINES[0]))) == 28
+    assert TURN in set(turns_of(LINES[0])) and len(set(turns_of(LINES[0]))) == 28 + 6
+
+
+def test_neighbours_may_have_a_price_wherever_they_stand():
+    known = Turns({(ANYWHERE, 0, "蒹", 1, "葭"): 3.0, TURN: 2.0})
+    assert [known.price(line) for line in ("蒹葭浦外潮", "两岸蒹葭连海色", "蒹草葭花", "葭蒹", "蒹")] == [3, 3, 0, 0, 0]
+    assert known.price("何时更向蒹葭去") == 3.0, "the dearest of both kinds"
+    found, lengths = count(["蒹葭浦外潮", "两岸蒹葭连海色", "蒹葭蒹葭"])
+    assert found[ANYWHERE, 0, "蒹", 1, "葭"] == lengths[ANYWHERE] == 2, "lines of other lengths are not counted"
+    assert count(["处处闻处处"])[0][ANYWHERE, 0, "处", 1, "处"] == 1, "a line counts once"
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):

@@ -22,7 +22,7 @@ import torch
 
 from tang_rnn import TangPoet
 from tang_rnn.verse import turns
-from tang_rnn.verse.turns import Turn, Turns, turns_of
+from tang_rnn.verse.turns import ANYWHERE, Turn, Turns, turns_of
 
 from .candidates import regulated
 from .corpus import HERE
@@ -30,7 +30,9 @@ from .errors import UserError, ended
 from .lines import GRADED
 from .loading import load_corpus
 
-BOUND, FREE = 3.0, 0.004  # a turn may stand so many times as often as in real lines, and in this part of all besides
+# A turn may stand so many times as often as in real lines, and in this part of all besides; one that may stand anywhere
+# in this part.
+BOUND, FREE, FREE_ANYWHERE = 3.0, 0.004, 0.0015
 LENGTHS = (5, 7)
 LEAST = 0.2  # a price below this is none
 
@@ -40,12 +42,12 @@ class TurnsError(UserError):
 
 
 def count(lines: Iterable[str]) -> tuple[Counter[Turn], Counter[int]]:
-    """How often each turn stands in lines, and how many of these there are of each length."""
+    """In how many lines each turn stands, and how many of these there are, of each length and of any."""
     found, lengths = Counter(), Counter()
     for line in lines:
         if len(line) in LENGTHS:
-            lengths[len(line)] += 1
-            found.update(turns_of(line))
+            lengths.update([len(line), ANYWHERE])
+            found.update({*turns_of(line)})
     return found, lengths
 
 
@@ -57,7 +59,8 @@ def too_much(
     (ours, many), (theirs, of_all) = count(lines), real
     found = {}
     for turn in {*known, *ours}:
-        may = (BOUND * theirs[turn] / max(1, of_all[turn[0]]) + FREE) * many[turn[0]]
+        free = FREE_ANYWHERE if turn[0] == ANYWHERE else FREE
+        may = (BOUND * theirs[turn] / max(1, of_all[turn[0]]) + free) * many[turn[0]]
         if turn in known or ours[turn] > may:
             found[turn] = math.log(max(ours[turn], 0.5) / max(may, 0.5))
     return found

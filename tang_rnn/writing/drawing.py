@@ -90,7 +90,7 @@ class Drawing:
             uniform: (B,) random numbers in [0, 1).
             ids: (B, T) tokens so far.
             of: (B,) the row of the state that each row has; None: its own.
-            warmth: (B,) times the temperature at which each draws; None: once.
+            warmth: (B,) times the temperature at which each draws at least (:meth:`Sampling.draw`); None: once.
 
         Returns:
             The tokens, (B,), and their worth, (B, 3), as :class:`Written` has it. An unknown token counts nothing:

@@ -20,24 +20,27 @@ from .poem import Poem
 
 # The unit is a nat a character of the model's probability: what a measure adds to it.
 WEIGHTS = {
-    "commonness": -1.2,
-    "stock_words": -0.15,
-    "contradictions": -0.5,
-    "odd_doublings": -0.3,
-    "mistoned": -0.3,
-    "repeats": -0.15,
-    "turns": -0.1,
+    "commonness": -1.5,
+    "stock_words": -1.5,
+    "contradictions": -9.0,
+    "odd_doublings": -4.0,
+    "mistoned": -4.0,
+    "repeats": -1.5,
+    "turns": -0.4,
     "coherence": 20.0,
-    "parallelism": 0.05,
+    "parallelism": 0.1,
     "closing": -0.08,
-    "theme": 2.0,
+    "theme": 4.0,
 }
+# What is counted weighs as its mean a line, as grades and probabilities do: as a sum it would outweigh these more and
+# more the later a line stands.
+COUNTED = {"stock_words", "contradictions", "odd_doublings", "mistoned", "repeats", "turns"}
 # What a nat of strain takes away: one character that tone and rhyme have forced spoils a line that its other characters
 # make likely.
 STRAIN = 1.2
 # A point of the mean grade of its lines: of all voices the one that agrees best with readers, and so it is heard more
 # than their grades alone would have it. What it has learned from them includes what other weights paid for before.
-GRADE = 2.0
+GRADE = 6.0
 # More than real poems have of these is no better: what is past their mean and a standard deviation does not count.
 ENOUGH = {"coherence": 0.0045, "parallelism": 1.2, "theme": 0.12}
 # Less than this is no worse: real last couplets have about so much of what marks them, 莫 此 何 应 更, drawn ones more.
@@ -67,10 +70,12 @@ def rank(poems: Sequence[Poem], num_lines: Sequence[int] | None = None, book: Rh
 def _rank(poems: Sequence[Poem], num_lines: Sequence[int], book: RhymeBook) -> np.ndarray:
     found = measure([poem.lines for poem in poems], [poem.title for poem in poems], num_lines, book)
     result = np.array([(poem.log_prob - STRAIN * poem.strain) / max(poem.characters, 1) for poem in poems])
-    result += GRADE * np.array([poem.grade / max(len(poem.lines), 1) for poem in poems])
+    lines = max(len(poems[0].lines), 1)
+    result += GRADE / lines * np.array([poem.grade for poem in poems])
     for name, weight in WEIGHTS.items():
+        weight /= lines if name in COUNTED else 1
         result += weight * found[name].clip(HARMLESS.get(name, -np.inf), ENOUGH.get(name, np.inf))
     return result - QUOTED * np.array([len(poem.quotes) for poem in poems])
 
 
-__all__ = ["ENOUGH", "HARMLESS", "QUOTED", "WEIGHTS", "rank"]
+__all__ = ["COUNTED", "ENOUGH", "HARMLESS", "QUOTED", "WEIGHTS", "rank"]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..modeling_tang_rnn import TangRNNForCausalLM
 
 LARGEST_BATCH = 256  # rows written at once
-# A first line is the best of so many, drawn at so many times the temperature: of more, or of likelier ones, it would be
-# nearly the same whatever the seed.
-FIRST_OF, WARMTH = 16, 1.45
+# A first line is the best of so many, drawn at so many times the temperature or more: of more, or of likelier ones, it
+# would be nearly the same whatever the seed.
+FIRST_OF, WARMTH = 16, 1.3
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
