@@ -290,7 +290,7 @@ def test_what_is_drawn_warmer_is_drawn_warmer_still_where_one_character_has_all_
     generator = torch.Generator().manual_seed(0)
     scores, uniform = torch.stack([flat, peaked, peaked]).repeat(1000, 1), torch.rand(3000, generator=generator)
     sampling = Sampling(temperature=1, top_k=0, top_p=1)
-    drawn = sampling.draw(scores, uniform, torch.tensor([1.3, 1.3, 1.0]).repeat(1000)).view(1000, 3)
+    drawn = sampling.draw(scores, uniform, torch.tensor([True, True, False]).repeat(1000)).view(1000, 3)
     assert (drawn[:, 2] == 0).float().mean() > 0.97, "as usual"
     assert (drawn[:, 1] == 0).float().mean() < 0.9 and not (drawn[:, 1] == 49).any()
     assert torch.equal(drawn[:, 0], sampling.draw(scores[::3], uniform[::3])), "a flat one is left as it is"

@@ -281,7 +281,8 @@ def test_candidates_may_end_after_different_lines(poet):
 def test_a_first_line_is_the_best_of_few(poet, monkeypatch):
     """And drawn warmer; else all poems that begin with a character would begin with nearly the same line."""
     monkeypatch.setattr("tang_rnn.writing.search.FIRST_OF", 1)
-    monkeypatch.setattr("tang_rnn.writing.search.WARMTH", 1.0)
+    monkeypatch.setattr("tang_rnn.writing.sampling.WARMTH", 1.0)
+    monkeypatch.setattr("tang_rnn.writing.sampling.ENTROPY", 0.0)
     options = {"form": "七绝", "regulated": True, "seed": 4}
     drawn, chosen = (poet.write("月", candidates=count, **options).lines for count in (1, 16))
     assert chosen[0] == drawn[0] and chosen[1:] != drawn[1:]

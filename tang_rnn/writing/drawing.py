@@ -82,7 +82,7 @@ class Drawing:
         uniform: torch.Tensor,
         ids: torch.Tensor,
         of: torch.Tensor | None = None,
-        warmth: torch.Tensor | None = None,
+        warm: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The next token of each row, drawn under the rules, and what is to be said of it.
 
@@ -90,7 +90,7 @@ class Drawing:
             uniform: (B,) random numbers in [0, 1).
             ids: (B, T) tokens so far.
             of: (B,) the row of the state that each row has; None: its own.
-            warmth: (B,) times the temperature at which each draws at least (:meth:`Sampling.draw`); None: once.
+            warm: (B,) which draw warmly (:meth:`Sampling.draw`); None: none.
 
         Returns:
             The tokens, (B,), and their worth, (B, 3), as :class:`Written` has it. An unknown token counts nothing:
@@ -101,7 +101,7 @@ class Drawing:
         logits = logits if of is None else logits.index_select(0, of)
         scores, apart = self.sampling.penalized(ids, logits), self._line_ends(ids, progress)
         allowed = self.constraint.apply(progress, scores if apart is None else scores + apart)
-        token = self.sampling.draw(allowed, uniform, warmth)
+        token = self.sampling.draw(allowed, uniform, warm)
         of = torch.arange(len(token), device=token.device) if of is None else of
         log_prob = log_probs[of, token]
         strain = (-log_prob - STRAINED).clamp(min=0)

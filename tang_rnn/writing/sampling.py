@@ -9,9 +9,9 @@ import torch
 from .request import OPTIONS, SAMPLING
 
 FOLDS = 10  # of a row of scores, of which the largest are found
-# What is drawn warmer than usual is drawn warmer still where few characters have all the probability: until it is worth
-# so many nats to guess it, or at most at so many times the temperature, of so many that are tried.
-ENTROPY, WARMEST, TRIED = 1.5, 2.5, 13
+# What is drawn warmly is drawn at the least of so many times the temperature, from the first to the second, at which
+# the next character has so many nats of entropy: warmer where few characters have all the probability.
+WARMTH, WARMEST, TRIED, ENTROPY = 1.3, 2.5, 13, 1.5
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,18 @@ class Sampling:
 
         return RepetitionPenaltyLogitsProcessor(self.repetition_penalty)(ids, logits)
 
-    def draw(self, scores: torch.Tensor, uniform: torch.Tensor, warmth: torch.Tensor | None = None) -> torch.Tensor:
-        """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,); warmth (B,): times the
-        temperature, where it is above 1 at least.
+    def draw(self, scores: torch.Tensor, uniform: torch.Tensor, warm: torch.Tensor | None = None) -> torch.Tensor:
+        """One token a row by inversion: scores (B, V), uniform (B,) in [0, 1) -> (B,); warm (B,): which are
+        drawn warmly; None: none.
 
         The random numbers come from outside, so that a row draws the same whatever stands beside it.
         """
         k = min(self.top_k or scores.shape[1], scores.shape[1])
         scores, tokens = largest(scores, k)
         scores = scores / self.temperature
-        probs = (scores if warmth is None else scores / _enough(scores, warmth)).softmax(1)
+        if warm is not None:
+            scores = torch.where(warm[:, None], _warmed(scores), scores)
+        probs = scores.softmax(1)
         before = probs.cumsum(1) - probs
         probs = probs.masked_fill(before >= self.top_p, 0.0)  # nucleus (Holtzman et al. 2020), the first always stays
         cumulative = probs.cumsum(1)
@@ -63,16 +65,12 @@ class Sampling:
         return tokens.gather(1, choice)[:, 0]
 
 
-def _enough(scores: torch.Tensor, warmth: torch.Tensor) -> torch.Tensor:
-    """The warmth of each row, (B, 1): the least from its own, (B,), on at which its entropy is :data:`ENTROPY`; what is
-    drawn as usual stays so."""
-    more = torch.linspace(0, 1, TRIED, device=scores.device)
-    tried = torch.where(warmth > 1, WARMEST - warmth, 0)[:, None] * more + warmth[:, None]  # (B, TRIED)
-    log_probs = (scores[:, None] / tried[..., None]).log_softmax(2)
-    # Minus infinity, of what the rules forbid, times 0 is to be 0.
-    entropy = -(log_probs.exp() * log_probs.clamp(min=-1e4)).sum(2)
-    place = entropy.lt(ENTROPY).sum(1, keepdim=True).clamp(max=TRIED - 1)
-    return tried.gather(1, place)
+def _warmed(scores: torch.Tensor) -> torch.Tensor:
+    """Each row of scores, (B, k), as it is drawn warmly: the same."""
+    warmth = torch.linspace(WARMTH, WARMEST, TRIED, device=scores.device)
+    entropy = torch.special.entr((scores[:, None] / warmth[:, None]).softmax(2)).sum(2)  # (B, TRIED)
+    place = entropy.lt(ENTROPY).sum(1).clamp(max=TRIED - 1)
+    return scores / warmth[place, None]
 
 
 def largest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

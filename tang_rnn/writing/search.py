@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..modeling_tang_rnn import TangRNNForCausalLM
 
 LARGEST_BATCH = 256  # rows written at once
-# A first line is the best of so many, drawn at so many times the temperature or more: of more, or of likelier ones, it
-# would be nearly the same whatever the seed.
-FIRST_OF, WARMTH = 16, 1.3
+# A first line is the best of so many, drawn warmly: of more, or of likelier ones, it would be nearly the same whatever
+# the seed.
+FIRST_OF = 16
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
@@ -98,8 +98,9 @@ class Search:
         progress, ids = progress.select(of), ids[of]
         for step in range(steps):
             first = self._few[rows // self.candidates]
-            warmth = torch.where(first, WARMTH, 1.0) if bool(first.any()) else None
-            token, gained = drawing.draw(state, progress, noise[rows, step], ids, of, warmth)
+            token, gained = drawing.draw(
+                state, progress, noise[rows, step], ids, of, first if bool(first.any()) else None
+            )
             worth[rows] += gained
             written[rows, step] = token
             best = self._best(rows, token, progress, written[:, : step + 1], worth)
