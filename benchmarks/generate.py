@@ -31,12 +31,13 @@ from transformers.utils import logging
 from benchmarks import machine
 from tang_rnn import TangPoet
 from tang_rnn.cells import CELLS
-from tang_rnn.writing.request import default_candidates
+from tang_rnn.rules import Rules
+from tang_rnn.writing.choice import default_candidates
 from tang_rnn.writing.search import LARGEST_BATCH
 
 STEPS = 32  # 七绝 behind 春: 27 characters, 4 marks, the end
 PROMPT = ("<七绝>", "春")
-MANY = default_candidates(regulated=True, pattern=None)
+MANY = default_candidates(Rules(form="七绝", regulated=True))
 TOP_K, TOP_P, TEMPERATURE = 64, 0.9, 0.8  # those of Sampling
 
 

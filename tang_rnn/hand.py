@@ -12,6 +12,7 @@ from .recurrence import Recurrence
 from .rules import Constraint, Plan
 from .verse import COMMA, STOP, Prosody, get_book, split_lines
 from .writing.alternatives import Alternative, Alternatives
+from .writing.choice import Choice, default_candidates
 from .writing.couplet import FORMS as ANSWERED
 from .writing.couplet import Answer, Answers
 from .writing.draft import read_draft
@@ -26,7 +27,6 @@ from .writing.request import (
     REVISED,
     REVISING,
     checked,
-    default_candidates,
     new_seed,
     takes,
 )
@@ -49,7 +49,7 @@ class Hand:
     reader: Reader
     # What else of a poet is used here.
     write_all: Callable[[list[Request], Sampling, int], list[Poem]]
-    rank_begun: Callable[..., Sequence[float]]
+    choice: Callable[[Sequence[Request]], Choice]
     plan: Callable[[Request], Plan]
     constraint: Callable[[Sequence[Request]], Constraint]
     prompts: Callable[[Sequence[Request]], list[list[int]]]
@@ -117,7 +117,7 @@ class Hand:
         draft = read_draft(self.reader, _given(poem), values["poet"], values["title"], options.get("rhyme_book"))
         changes = {name: values[name] for name in REVISED if options.get(name) is not None}
         request, rules = revision(self.reader, draft, dict(values["fixed"]), HAND["keep"].check(keep), changes, seed)
-        candidates = values["candidates"] or default_candidates(request.rules.regulated, request.rules.pattern)
+        candidates = values["candidates"] or default_candidates(request.rules)
         for this in anew(self.reader, draft, request):
             (poem,) = self.write_all([this], Sampling.of(values), candidates)
             if poem.lines != standing(draft, request) and self._keeps(request, poem):
@@ -162,7 +162,7 @@ class Hand:
         rows = write_lines(self.recurrence, constraint, prompt, seed, sampling, grader=self.grader)
         plan = self.plan(request)
         lines = [split_lines(plan.text(request.beginning, tokens))[-1] for tokens, *_ in rows]
-        scores = self.rank_begun([request], [0] * len(rows), rows)
+        scores = self.choice([request])([0] * len(rows), rows, read=len(rows))
         log_probs = dict(zip(reversed(lines), [row.log_prob for row in reversed(rows)]))
         return [Line(line, log_probs[line]) for line in choose(lines, scores, count)]
 

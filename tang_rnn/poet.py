@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -26,16 +26,17 @@ from .grading import Grader
 from .hand import Hand
 from .recurrence import Recurrence
 from .rules import Constraint, Plan, Rules, Vocabulary, placed
-from .verse import classify, get_book, split_lines
+from .verse import classify, split_lines
 from .verse.quotations import LineIndex
 from .writing.batch import Batch
+from .writing.choice import Choice, default_candidates
 from .writing.drawing import Written
 from .writing.poem import Poem
-from .writing.ranking import rank
 from .writing.reading import Reader, Request
-from .writing.request import OPTIONS, Option, checked, default_candidates, new_seed, takes
+from .writing.request import OPTIONS, Option, checked, new_seed, takes
 from .writing.sampling import Sampling
-from .writing.search import Search, beam_search, portions
+from .writing.search import Rank, Search, beam_search, portions
+from .writing.second import SecondReader
 
 if TYPE_CHECKING:
     from .modeling_tang_rnn import TangRNNForCausalLM
@@ -156,6 +157,17 @@ class TangPoet(Hand):
         return self._recurrence
 
     @property
+    def second_reader(self) -> SecondReader | None:
+        """Who grades lines beside its own grader: of the cells that ship the lstm, and the gru beside an lstm. Nobody
+        where it has no grader, other tokens, or was taught somebody's own poems, whose taste no other cell has.
+        """
+        if self.grader is None or self.own_lines is not None:
+            return None
+        other = _shipped("gru" if self.cell == "lstm" else "lstm")
+        same = other.vocabulary.tokens == self.vocabulary.tokens
+        return SecondReader(other.recurrence, other.grader) if same and other.grader else None
+
+    @property
     def cell(self) -> str:
         """The name of its recurrent cell."""
         return (self._model or self._recurrence).config.cell_type
@@ -180,7 +192,7 @@ class TangPoet(Hand):
 
         Of several poems the first has the seed and each one after it the next number, opening by opening: no two draw
         the same, be they asked for by `count` or by a list, and each is written again alone by its own ``seed``. Where
-        `candidates` is not given, it is 48 under tonal rules, else 1.
+        `candidates` is not given, it is 32 for a quatrain under tonal rules, 96 for a longer poem, else 1.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.
@@ -212,9 +224,9 @@ class TangPoet(Hand):
         count, sampling, candidates = options["count"], Sampling.of(options), options["candidates"]
         seed = new_seed() if options["seed"] is None else options["seed"]
         OPTIONS["seed"].check(seed + max(1, len(openings) * count) - 1)
-        if candidates is None:
-            candidates = default_candidates(options["regulated"], options["pattern"])
         requests = [self.reader.request(_opening_of(text), options, seed) for text in openings]
+        if candidates is None:
+            candidates = max((default_candidates(request.rules) for request in requests), default=1)
 
         def poems() -> Iterator[Poem]:
             for numbers in portions(len(requests) * count, candidates, first):
@@ -254,8 +266,7 @@ class TangPoet(Hand):
             raise PoetError("beams_do_not_stream")
         seed = new_seed() if options["seed"] is None else options["seed"]
         request = self.reader.request(_opening_of(opening), options, seed)
-        candidates = default_candidates(options["regulated"], options["pattern"])
-        return request, Sampling.of(options), candidates
+        return request, Sampling.of(options), default_candidates(request.rules)
 
     new_seed = staticmethod(new_seed)
 
@@ -280,34 +291,15 @@ class TangPoet(Hand):
         texts = [[request.context for request in requests], [request.beginning for request in requests]]
         return self.reader.tokenizer(*texts).input_ids
 
-    def search(self, requests: Sequence[Request], sampling: Sampling, candidates: int = 1) -> Search:
+    def search(self, requests: Sequence[Request], sampling: Sampling, candidates: int, rank: Rank) -> Search:
         """The search for these poems, not yet begun."""
         seeds = [request.seed for request in requests]
         constraint, prompts = self.constraint(requests), self.prompts(requests)
-        return Search(
-            self.recurrence,
-            constraint,
-            prompts,
-            seeds,
-            sampling,
-            candidates,
-            partial(self.rank_begun, requests),
-            self.grader,
-        )
+        return Search(self.recurrence, constraint, prompts, seeds, sampling, candidates, rank, self.grader)
 
-    def rank_begun(
-        self, requests: Sequence[Request], numbers: Sequence[int], rows: Sequence[Written]
-    ) -> Sequence[float]:
-        """How good poems are that are being written: of each the number of its request, and what is written."""
-        begun = [self.poem(requests[number], row) for number, row in zip(numbers, rows)]
-        num_lines = [self.plan(requests[number]).num_lines for number in numbers]
-        return rank(begun, num_lines, requests[0].book).tolist()
-
-    @staticmethod
-    def best(poems: Sequence[Poem]) -> Poem:
-        """Of several candidates for a poem the best."""
-        scores = rank(poems, book=get_book(poems[0].rhyme_book)) if len(poems) > 1 else [0.0]
-        return max(zip(scores, poems), key=lambda found: found[0])[1]
+    def choice(self, requests: Sequence[Request]) -> Choice:
+        """What says which of several texts for these is the best."""
+        return Choice(self, requests)
 
     def plan(self, request: Request) -> Plan:
         """The slots of a poem that is asked for."""
@@ -376,15 +368,23 @@ class PoemStream:
             yield from self.poem.text
             return
         yield from request.beginning
-        search, plan = poet.search([request], self._sampling, self._candidates), poet.plan(request)
+        choice, plan = poet.choice([request]), poet.plan(request)
+        search = poet.search([request], self._sampling, self._candidates, choice)
         come = len(request.beginning)
         for _ in search:
             for tokens in search.settled().values():
                 text = plan.text(request.beginning, tokens)
                 yield from text[come:]
                 come = len(text)
-        self.poem = poet.best([poet.poem(request, row) for row in search.found(0)])
+        found = search.found(0)
+        self.poem = choice.best([0] * len(found), found)
         yield from self.poem.text[come:]
+
+
+@cache
+def _shipped(cell: str) -> TangPoet:
+    """A cell that ships, read once for all whom it reads for."""
+    return TangPoet.from_pretrained(cell)
 
 
 def _opening_of(text: object) -> str:

@@ -160,11 +160,26 @@ class Recurrence:
             state = self._go_on(given, state)
             outputs.append(state[-1][0])
         before, rows = torch.cat(outputs), len(outputs[0])
-        targets, found = tokens.repeat_interleave(rows), []
-        for part, target in zip(before.split(AT_ONCE), targets.split(AT_ONCE)):
+        return self._log_probs(before, tokens.repeat_interleave(rows)).view(-1, rows).T, state
+
+    def read_rows(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, torch.Tensor, State]:
+        """Each row goes on with tokens of its own, (B, T): the output before each, (B, T, H), the natural logarithm of
+        its probability, (B, T), and the state in which the last ones are still to be read.
+        """
+        given, outputs = self._given(tokens[:, :-1].flatten()), [state[-1][0]]
+        for each in given.unflatten(0, (len(tokens), -1)).unbind(1):
+            state = self._go_on(each, state)
+            outputs.append(state[-1][0])
+        before = torch.stack(outputs, 1)
+        return before, self._log_probs(before.flatten(0, 1), tokens.flatten()).view(tokens.shape), state
+
+    def _log_probs(self, outputs: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """The natural logarithm of each token's probability, (N,), behind these outputs, (N, H)."""
+        found = []
+        for part, target in zip(outputs.split(AT_ONCE), tokens.split(AT_ONCE)):
             log_probs = self.output(self.projection(part)).float().log_softmax(1)
             found.append(log_probs.gather(1, target[:, None])[:, 0])
-        return torch.cat(found).view(-1, rows).T, state
+        return torch.cat(found)
 
     def read_all(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> State:
         """The state after whole rows, (B, T), that are padded on the left where the mask is 0; as far as rows are

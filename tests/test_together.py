@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tang_rnn import PoetError, TangPoet
+from tang_rnn import PoetError, Rules, TangPoet
 from tang_rnn.writing import together
-from tang_rnn.writing.request import default_candidates
+from tang_rnn.writing.choice import default_candidates
 from tang_rnn.writing.together import Together
 
 ASKED = [
@@ -56,12 +56,13 @@ def test_each_gets_the_poem_of_his_seed(poet, monkeypatch):
     calls = [ask(opening, seed=seed, **how) for opening, how in ASKED for seed in (1, 2)]
     held.go.set()
     assert [call.result(60).text for call in calls] == expected and first.result(60).text.startswith("云")
-    # The two of 七绝 and the two without a form; four of 平水韵; two of another book, two of another temperature.
-    assert sorted(held.batches) == [1, 2, 2, 4, 4]
+    # The two of 七绝 and the two without a form; two each of 五绝, 七律, another book and another temperature.
+    assert sorted(held.batches) == [1, 2, 2, 2, 2, 4]
 
 
 def test_a_batch_has_room_for_so_many_rows(poet, monkeypatch):
-    held, ask = Held(poet, monkeypatch), asking(poet, rows=5 * default_candidates(True, None) // 2)
+    rows = 5 * default_candidates(Rules(form="五绝", regulated=True)) // 2
+    held, ask = Held(poet, monkeypatch), asking(poet, rows=rows)
     calls = [ask("云", form="五绝", regulated=True, seed=0)]
     assert held.begun.wait(60)
     calls += [ask("云", form="五绝", regulated=True, seed=seed) for seed in range(5)]

@@ -12,11 +12,13 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tang_rnn import Poem, TangPoet
 from tang_rnn.files import written_whole
+from tang_rnn.writing.choice import READ, Choice
 from tang_rnn.writing.drawing import Written
 from tang_rnn.writing.reading import Request
 
@@ -103,19 +105,24 @@ def read_judged(path: Path, seed: int = 0) -> list[Judged]:
     return found
 
 
-def watched(poet: TangPoet, found: dict[tuple, dict[str, float]]) -> TangPoet:
-    """The poet, who from now on notes in `found` what lines stand behind which form and beginning when one is taken,
-    and how each is ranked."""
-    rank_begun = poet.rank_begun
+class Noting(Choice):
+    """Notes in `found` what lines stand behind which form and beginning when one is taken, and how each is ranked."""
 
-    def noted(requests: Sequence[Request], numbers: Sequence[int], rows: Sequence[Written]) -> Sequence[float]:
-        scores = rank_begun(requests, numbers, rows)
+    def __init__(self, poet: TangPoet, found: dict[tuple, dict[str, float]], requests: Sequence[Request]):
+        super().__init__(poet, requests)
+        self.noted = found
+
+    def __call__(self, numbers: Sequence[int], rows: Sequence[Written], read: int = READ) -> list[float]:
+        scores = super().__call__(numbers, rows, read)
         for number, row, score in zip(numbers, rows, scores):
-            *before, line = poet.poem(requests[number], row).lines
-            found.setdefault((requests[number].rules.form, tuple(before)), {})[line] = score
+            *before, line = self.poet.poem(self.requests[number], row).lines
+            self.noted.setdefault((self.requests[number].rules.form, tuple(before)), {})[line] = score
         return scores
 
-    poet.rank_begun = noted
+
+def watched(poet: TangPoet, found: dict[tuple, dict[str, float]]) -> TangPoet:
+    """The poet, who from now on notes in `found` what he chooses from."""
+    poet.choice = partial(Noting, poet, found)
     return poet
 
 

@@ -70,12 +70,12 @@ class Batch:
     def _write_through(self, number: int) -> Iterator[dict[int, Poem]]:
         """One in which characters are fixed ahead; see :class:`Particles`."""
         poet, request = self.poet, self.requests[number]
-        ways, poems = [request.rules], []
+        ways, found = [request], []
         if request.rules.include:
-            ways = placements(request.rules, poet.reader.vocabulary_by(request.book), PLACEMENTS, request.seed)
+            by_rules = placements(request.rules, poet.reader.vocabulary_by(request.book), PLACEMENTS, request.seed)
+            ways = [replace(request, rules=rules) for rules in by_rules]
         candidates, rows = -(-self.candidates // len(ways)), ROWS // len(ways)  # of each
-        for rules in ways:
-            this = replace(request, rules=rules)
+        for way, this in enumerate(ways):
             (prompt,), constraint = poet.prompts([this]), poet.constraint([this])
             search = Particles(
                 poet.recurrence,
@@ -91,12 +91,13 @@ class Batch:
                 yield {}
                 if number in self._dropped:
                     return
-            poems += [replace(poet.poem(this, row), rules=request.rules) for row in search.found]
-        yield {number: poet.best(poems)}
+            found += [(way, row) for row in search.found]
+        yield {number: replace(poet.choice(ways).best(*zip(*found)), rules=request.rules)}
 
     def _write_plain(self) -> Iterator[dict[int, Poem]]:
         poet, requests = self.poet, [self.requests[number] for number in self._plain]
-        search = poet.search(requests, self.sampling, self.candidates)
+        choice = poet.choice(requests)
+        search = poet.search(requests, self.sampling, self.candidates, choice)
         marks = poet.vocabulary.comma, poet.vocabulary.stop
         for _ in search:
             for place, tokens in search.settled().items() if self.tell else ():
@@ -105,9 +106,9 @@ class Batch:
                     self.tell(self._plain[place], text)
             ended = {self._plain[place]: place for place in search.ended}
             yield {
-                number: poet.best([poet.poem(requests[place], row) for row in search.found(place)])
+                number: choice.best([place] * len(found), found)
                 for number, place in ended.items()
-                if number not in self._dropped
+                if number not in self._dropped and (found := search.found(place))
             }
             for number in self._dropped.intersection(self._plain):
                 search.drop(self._plain.index(number))

@@ -20,6 +20,7 @@ from ..faults import PoetError
 from ..verse import FORMS, PINGSHUI, RHYME_BOOKS, split_lines
 
 LONGEST = 400  # characters of a text that is given
+MOST_CANDIDATES = 128
 REQUIRED = Parameter.empty  # as the default of an option that must be given
 
 
@@ -282,7 +283,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("title", str, "", "a title or theme, such as 送别", _HINTS),
             Option("count", int, 1, "poems for each opening", _DRAWING, 1, metavar="N"),
             Option("seed", int, None, "same seed, same poem; default: another each time", _DRAWING, 0, most=2**53 - 1),
-            Option("candidates", int, None, "write N, keep the best", _DRAWING, 1, most=64, metavar="N"),
+            Option("candidates", int, None, "write N, keep the best", _DRAWING, 1, most=MOST_CANDIDATES, metavar="N"),
             Option("temperature", float, 0.8, "below 1 the expected, above 1 the unusual", _DRAWING, above=0, most=10),
             Option("top_k", int, 64, "draw from the K likeliest characters; 0: all", _DRAWING, 0, metavar="K"),
             Option(
@@ -368,11 +369,6 @@ def takes(*names: str):
     return decorate
 
 
-def default_candidates(regulated: bool, pattern: str | None) -> int:
-    """How many are written for each poem, of which the best is kept, where the caller does not say."""
-    return 48 if regulated or pattern else 1
-
-
 def new_seed() -> int:
     """A seed of its own for each call, independent of ``random`` and ``torch``."""
     return random.SystemRandom().randrange(2**31)
@@ -390,7 +386,6 @@ __all__ = [
     "SAMPLING",
     "Option",
     "checked",
-    "default_candidates",
     "new_seed",
     "takes",
 ]

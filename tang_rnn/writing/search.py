@@ -15,6 +15,7 @@ from ..grading import Grader
 from ..recurrence import Recurrence, State, shared
 from ..rules import Constraint, Progress
 from .drawing import WORTH, Drawing, Written, pad
+from .request import MOST_CANDIDATES
 from .sampling import Sampling
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ LARGEST_BATCH = 256  # rows written at once
 # A first line is the best of so many, drawn warmly: of more, or of likelier ones, it would be nearly the same whatever
 # the seed.
 FIRST_OF = 16
+# Behind it, for each so many candidates one beginning goes on: lines that seem the best are not always those that leave
+# most to be said.
+OF_ONE = 32
 
 #: Says how good unfinished candidates are: of each the poem's number and what is written; the greater the better.
 Rank = Callable[[list[int], list[Written]], Sequence[float]]
@@ -44,8 +48,9 @@ def portions(count: int, candidates: int, first: int = 0) -> Iterator[range]:
 class Search:
     """Candidates for several poems, being written; iterating goes a step at a time.
 
-    Where the form sets the lines, the search goes by lines: once all candidates of a poem have written one, the best is
-    taken and all go on from it. So a line is settled as soon as it is over, and can be shown.
+    Where the form sets the lines, the search goes by lines: once all candidates of a poem have written one, the best
+    are taken and all go on from these, a beginning for OF_ONE of them; from the first line and the last only the best.
+    So a line is settled, and can be shown, once all beginnings that go on have it.
 
     Args:
         recurrence: the network.
@@ -76,6 +81,8 @@ class Search:
         self.prompts, self.seeds, self.candidates = prompts, seeds, candidates
         self.ended: list[int] = []
         self._dropped: set[int] = set()
+        self._settled: dict[int, int] = {}  # of poems, tokens that all of its beginnings have
+        self._news: list[int] = []  # those of which the last step has settled something
 
     @torch.inference_mode()
     def __iter__(self) -> Iterator[None]:
@@ -83,11 +90,12 @@ class Search:
         # What is asked is read once for all candidates.
         (ids, state, progress), steps = drawing.read(self.prompts), constraint.num_slots + 1
         # Each row draws all its random numbers at the start, from its own seed.
-        generators = (torch.Generator().manual_seed(s * 64 + n) for s in self.seeds for n in range(self.candidates))
+        own = (seed * MOST_CANDIDATES + row for seed in self.seeds for row in range(self.candidates))
+        generators = map(torch.Generator().manual_seed, own)
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
         worth = torch.zeros(len(noise), WORTH, device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
-        self._found, self._settled = (written, worth), (ids.new_zeros(0), 0)
+        self._found = written, worth
         rows = torch.arange(len(noise), device=ids.device)
         # Where lines are settled one by one a first line has few candidates, and the other rows join behind it.
         by_lines = ~constraint.free[progress.plan] & (self.rank is not None and self.candidates > FIRST_OF)
@@ -119,7 +127,7 @@ class Search:
                 self.ended = sorted(poems[0] - poems[1])
             yield
             self.ended = []
-            self._settled = rows[:0], 0
+            self._news = []
             if left is not None:  # the others leave the batch
                 if not len(left):
                     break
@@ -148,7 +156,8 @@ class Search:
         Random numbers stay with their rows, so that those who go on from one line part.
         """
         if self.candidates == 1:
-            self._settled = rows[token.ne(self.constraint.vocabulary.end)], written.shape[1]
+            self._news = rows[token.ne(self.constraint.vocabulary.end)].tolist()
+            self._settled |= dict.fromkeys(self._news, written.shape[1])
             return None
         over = self.constraint.vocabulary.are_marks(token) & ~self.constraint.free[progress.plan]
         if self.rank is None or not bool(over.any()):
@@ -170,17 +179,45 @@ class Search:
         new, taken = [rows[~over]], [(~over).nonzero()[:, 0]]
         every = torch.arange(self.candidates, device=rows.device)
         for number, places, score in zip(numbers, over.nonzero()[:, 0].split(sizes), scores.split(sizes)):
+            several = max(1, self.candidates // OF_ONE)
+            if self._few[number] or self._last(progress, places[0]):
+                several = 1
+            best = self._different(written[rows[places]], score, several)
             new.append(number * self.candidates + every)
-            taken.append(places[score.argmax()].expand(self.candidates))
+            taken.append(places[best][every % len(best)])
+            self._settle(number, written[rows[places[best]]])
         self._few[numbers] = False
         new, order = torch.cat(new).sort()
-        self._settled = torch.tensor(numbers, device=rows.device) * self.candidates, written.shape[1]
         return new, torch.cat(taken)[order]
+
+    def _last(self, progress: Progress, place: torch.Tensor) -> bool:
+        """Whether the mark that a row, of this place, now has behind it is that of its poem's last line."""
+        plan = self.constraint.plans[int(progress.plan[place])]
+        return int(progress.position[place]) > plan.ends[-1]
+
+    @staticmethod
+    def _different(texts: torch.Tensor, scores: torch.Tensor, count: int) -> torch.Tensor:
+        """The best of texts, (N, T), that differ: so many at most, indices of these."""
+        best: dict[tuple[int, ...], int] = {}
+        for place in scores.argsort(descending=True, stable=True).tolist():
+            best.setdefault(tuple(texts[place].tolist()), place)
+            if len(best) == count:
+                break
+        return torch.tensor([*best.values()], device=texts.device)
+
+    def _settle(self, number: int, texts: torch.Tensor) -> None:
+        """Notes what of a poem is settled, now that it goes on from these texts, (N, T)."""
+        marks = self.constraint.vocabulary.are_marks(texts[0])
+        settled = marks & texts.eq(texts[0]).all(0).cumprod(0).bool()  # lines that all of them have
+        count = int(settled.nonzero().max()) + 1 if bool(settled.any()) else 0
+        if count > self._settled.get(number, 0):
+            self._settled[number] = count
+            self._news.append(number)
 
     def settled(self) -> dict[int, list[int]]:
         """Of the poems of which the last step has settled something, all that is settled."""
-        rows, count = self._settled
-        return dict(zip((rows // self.candidates).tolist(), self._found[0][rows, :count].tolist()))
+        written, _ = self._found
+        return {number: written[number * self.candidates, : self._settled[number]].tolist() for number in self._news}
 
     def found(self, number: int) -> list[Written]:
         """The candidates for a poem that has ended, those that differ."""
