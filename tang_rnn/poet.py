@@ -192,7 +192,8 @@ class TangPoet(Hand):
 
         Of several poems the first has the seed and each one after it the next number, opening by opening: no two draw
         the same, be they asked for by `count` or by a list, and each is written again alone by its own ``seed``. Where
-        `candidates` is not given, it is 32 for a quatrain under tonal rules, 96 for a longer poem, else 1.
+        `candidates` is not given, it is 1, but under tonal rules 32 for a quatrain, 96 for a longer poem and 48 where
+        characters are fixed by place or words must occur.
 
         Returns:
             A :class:`Poem`; a list of them, opening by opening, if `opening` is a list or `count` above 1.

@@ -95,6 +95,8 @@ def test_longer_poems_have_more_candidates():
     assert default_candidates(Rules(form="五律")) == 1 == default_candidates(Rules())
     assert default_candidates(Rules(form="五排", regulated=True, num_lines=12)) == octave
     assert default_candidates(Rules(form="七绝", pattern="仄起首句入韵")) == quatrain
+    through = default_candidates(Rules(form="七律", regulated=True, acrostic="春夏秋冬"))
+    assert through < octave, "where whole poems are chosen from, each is written by many rows as it is"
 
 
 def test_several_beginnings_go_on_from_the_second_line_to_the_last(poet, monkeypatch):

@@ -16,16 +16,19 @@ from .second import Readings
 if TYPE_CHECKING:
     from ..poet import TangPoet
 
-OF_QUATRAIN, OF_LONGER = 32, 96  # candidates of a poem under tonal rules
+# Candidates of a poem under tonal rules; where characters are fixed ahead only whole poems are chosen from.
+OF_QUATRAIN, OF_LONGER, THROUGH = 32, 96, 48
 READ = 8  # of a poem's texts, those that rank first: the second reader reads these
 UNREAD = 1000.0  # by which all others stand behind them
 HEARD = 0.5  # of a grade, the part that is the second reader's
 
 
 def default_candidates(rules: Rules) -> int:
-    """How many are written for each poem, of which the best is kept, where the caller does not say."""
+    """How many are written for a poem, of which the best is kept, where the caller does not say."""
     if not (rules.regulated or rules.pattern):
         return 1
+    if rules.fixed or rules.acrostic or rules.acrostic_tail or rules.rhyme_words or rules.include:
+        return THROUGH
     return OF_QUATRAIN if rules.even_form().num_lines == 4 or rules.num_lines == 4 else OF_LONGER
 
 
