@@ -9,9 +9,7 @@ import torch
 from .request import OPTIONS, SAMPLING
 
 FOLDS = 10  # of a row of scores, of which the largest are found
-# What is drawn warmly is drawn at the least of so many times the temperature, from the first to the second, at which
-# the next character has so many nats of entropy: warmer where few characters have all the probability.
-WARMTH, WARMEST, TRIED, ENTROPY = 1.3, 2.5, 13, 1.5
+WARMTH = 1.3  # what is drawn warmly is drawn at so many times the temperature
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Sampling:
         scores, tokens = largest(scores, k)
         scores = scores / self.temperature
         if warm is not None:
-            scores = torch.where(warm[:, None], _warmed(scores), scores)
+            scores = scores / torch.where(warm, WARMTH, 1.0)[:, None]
         probs = scores.softmax(1)
         before = probs.cumsum(1) - probs
         probs = probs.masked_fill(before >= self.top_p, 0.0)  # nucleus (Holtzman et al. 2020), the first always stays
@@ -63,14 +61,6 @@ class Sampling:
         choice = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(1, keepdim=True)
         choice = choice.clamp(max=k - 1)
         return tokens.gather(1, choice)[:, 0]
-
-
-def _warmed(scores: torch.Tensor) -> torch.Tensor:
-    """Each row of scores, (B, k), as it is drawn warmly: the same."""
-    warmth = torch.linspace(WARMTH, WARMEST, TRIED, device=scores.device)
-    entropy = torch.special.entr((scores[:, None] / warmth[:, None]).softmax(2)).sum(2)  # (B, TRIED)
-    place = entropy.lt(ENTROPY).sum(1).clamp(max=TRIED - 1)
-    return scores / warmth[place, None]
 
 
 def largest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

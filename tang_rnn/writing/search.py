@@ -6,6 +6,7 @@ Shapes in the comments: B rows, T time steps, V vocab_size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ LARGEST_BATCH = 256  # rows written at once
 # A first line is the best of so many, drawn warmly: of more, or of likelier ones, it would be nearly the same whatever
 # the seed.
 FIRST_OF = 16
+# And one that begins with the same so many characters as others is often set aside: what is likely is nearly always
+# among them, and if it is also good would begin nearly every poem.
+BEGINNING = 3
 # Behind it, for each so many candidates one beginning goes on: lines that seem the best are not always those that leave
 # most to be said.
 OF_ONE = 32
@@ -93,6 +97,7 @@ class Search:
         own = (seed * MOST_CANDIDATES + row for seed in self.seeds for row in range(self.candidates))
         generators = map(torch.Generator().manual_seed, own)
         noise = torch.stack([torch.rand(steps, generator=generator) for generator in generators]).to(ids.device)
+        self._luck = noise[:, -1].tolist()  # which else would draw the end, and that is certain
         worth = torch.zeros(len(noise), WORTH, device=ids.device)
         written = torch.full(noise.shape, end, device=ids.device)
         self._found = written, worth
@@ -174,8 +179,10 @@ class Search:
         # Many candidates have written the same; what is alike is ranked once.
         texts = [(number, *each.tokens) for number, each in zip(poems[over].tolist(), begun)]
         different = dict(zip(texts, begun))
+        for text in self._set_aside(texts, ranked.tolist()):
+            del different[text]
         scored = dict(zip(different, self.rank([number for number, *_ in different], [*different.values()])))
-        scores = torch.tensor([scored[text] for text in texts], device=rows.device)
+        scores = torch.tensor([scored.get(text, -math.inf) for text in texts], device=rows.device)
         new, taken = [rows[~over]], [(~over).nonzero()[:, 0]]
         every = torch.arange(self.candidates, device=rows.device)
         for number, places, score in zip(numbers, over.nonzero()[:, 0].split(sizes), scores.split(sizes)):
@@ -189,6 +196,19 @@ class Search:
         self._few[numbers] = False
         new, order = torch.cat(new).sort()
         return new, torch.cat(taken)[order]
+
+    def _set_aside(self, texts: Sequence[tuple], rows: Sequence[int]) -> set[tuple]:
+        """Of texts, each behind its poem's number, the first lines that are not chosen from: with a beginning that so
+        many rows share, all but one time in the square of that many. Of each poem some line is left."""
+        beginnings: dict[tuple, dict[tuple, list[int]]] = {}
+        for text, row in zip(texts, rows):
+            if self._few[text[0]]:
+                beginnings.setdefault(text[:1], {}).setdefault(text[: 1 + BEGINNING], []).append(row)
+        aside = set()
+        for found in beginnings.values():
+            often = {begun for begun, alike in found.items() if self._luck[alike[0]] * len(alike) ** 2 > 1}
+            aside |= often if len(often) < len(found) else set()
+        return {text for text in texts if text[: 1 + BEGINNING] in aside and self._few[text[0]]}
 
     def _last(self, progress: Progress, place: torch.Tensor) -> bool:
         """Whether the mark that a row, of this place, now has behind it is that of its poem's last line."""
