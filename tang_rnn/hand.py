@@ -117,8 +117,8 @@ class Hand:
         draft = read_draft(self.reader, _given(poem), values["poet"], values["title"], options.get("rhyme_book"))
         changes = {name: values[name] for name in REVISED if options.get(name) is not None}
         request, rules = revision(self.reader, draft, dict(values["fixed"]), HAND["keep"].check(keep), changes, seed)
+        candidates = values["candidates"] or default_candidates(request.rules)
         for this in anew(self.reader, draft, request):
-            candidates = values["candidates"] or default_candidates(this.rules)
             (poem,) = self.write_all([this], Sampling.of(values), candidates)
             if poem.lines != standing(draft, request) and self._keeps(request, poem):
                 return replace(poem, seed=seed, rules=rules)

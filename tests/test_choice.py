@@ -112,7 +112,7 @@ def test_several_beginnings_go_on_from_the_second_line_to_the_last(poet, monkeyp
     assert all(tuple(poem.lines[:count]) in each for count, each in enumerate(behind))
 
 
-def test_only_lines_that_all_beginnings_have_are_settled(poet, monkeypatch):
+def test_only_lines_that_all_beginnings_have_are_settled(poet):
     """What a stream has shown never changes."""
     options = {"form": "七律", "regulated": True, "seed": 6}
     request, sampling, candidates = poet.asked("江", options)

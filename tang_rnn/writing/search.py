@@ -6,7 +6,6 @@ Shapes in the comments: B rows, T time steps, V vocab_size.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -173,63 +172,58 @@ class Search:
         over &= poems[over].bincount(minlength=len(sizes)).eq(sizes)[poems]
         if not bool(over.any()):
             return None
-        numbers, sizes = (each.tolist() for each in poems[over].unique_consecutive(return_counts=True))
-        ranked = rows[over]
+        numbers, ranked = poems[over].unique_consecutive().tolist(), rows[over]
         begun = [Written(tokens, *sums) for tokens, sums in zip(written[ranked].tolist(), worth[ranked].tolist())]
         # Many candidates have written the same; what is alike is ranked once.
         texts = [(number, *each.tokens) for number, each in zip(poems[over].tolist(), begun)]
         different = dict(zip(texts, begun))
-        for text in self._set_aside(texts, ranked.tolist()):
+        few = self._few.tolist()
+        for text in self._set_aside([(t, row) for t, row in zip(texts, ranked.tolist()) if few[t[0]]]):
             del different[text]
         scored = dict(zip(different, self.rank([number for number, *_ in different], [*different.values()])))
-        scores = torch.tensor([scored.get(text, -math.inf) for text in texts], device=rows.device)
+        ranking = sorted(scored, key=scored.__getitem__, reverse=True)
         new, taken = [rows[~over]], [(~over).nonzero()[:, 0]]
         every = torch.arange(self.candidates, device=rows.device)
-        for number, places, score in zip(numbers, over.nonzero()[:, 0].split(sizes), scores.split(sizes)):
-            several = max(1, self.candidates // OF_ONE)
-            if self._few[number] or self._last(progress, places[0]):
-                several = 1
-            best = self._different(written[rows[places]], score, several)
+        place_of: dict[tuple, int] = {}  # of each text the first
+        for text, place in zip(texts, over.nonzero()[:, 0].tolist()):
+            place_of.setdefault(text, place)
+        for number in numbers:
+            best = [text for text in ranking if text[0] == number]
+            alone = few[number] or self._last(progress, place_of[best[0]])
+            best = best[: 1 if alone else max(1, self.candidates // OF_ONE)]
+            places = torch.tensor([place_of[text] for text in best], device=rows.device)
             new.append(number * self.candidates + every)
-            taken.append(places[best][every % len(best)])
-            self._settle(number, written[rows[places[best]]])
+            taken.append(places[every % len(best)])
+            self._settle(number, [tokens for _, *tokens in best])
         self._few[numbers] = False
         new, order = torch.cat(new).sort()
         return new, torch.cat(taken)[order]
 
-    def _set_aside(self, texts: Sequence[tuple], rows: Sequence[int]) -> set[tuple]:
-        """Of texts, each behind its poem's number, the first lines that are not chosen from: with a beginning that so
-        many rows share, all but one time in the square of that many. Of each poem some line is left."""
-        beginnings: dict[tuple, dict[tuple, list[int]]] = {}
-        for text, row in zip(texts, rows):
-            if self._few[text[0]]:
-                beginnings.setdefault(text[:1], {}).setdefault(text[: 1 + BEGINNING], []).append(row)
+    def _set_aside(self, firsts: Sequence[tuple[tuple, int]]) -> set[tuple]:
+        """Of first lines, texts behind their poem's number and their rows, those that are not chosen from: with a
+        beginning that so many rows share, all but one time in the square of that many. Of each poem some line is left.
+        """
+        beginnings: dict[int, dict[tuple, list[int]]] = {}
+        for text, row in firsts:
+            beginnings.setdefault(text[0], {}).setdefault(text[: 1 + BEGINNING], []).append(row)
         aside = set()
         for found in beginnings.values():
             often = {begun for begun, alike in found.items() if self._luck[alike[0]] * len(alike) ** 2 > 1}
             aside |= often if len(often) < len(found) else set()
-        return {text for text in texts if text[: 1 + BEGINNING] in aside and self._few[text[0]]}
+        return {text for text, _ in firsts if text[: 1 + BEGINNING] in aside}
 
-    def _last(self, progress: Progress, place: torch.Tensor) -> bool:
+    def _last(self, progress: Progress, place: int) -> bool:
         """Whether the mark that a row, of this place, now has behind it is that of its poem's last line."""
         plan = self.constraint.plans[int(progress.plan[place])]
         return int(progress.position[place]) > plan.ends[-1]
 
-    @staticmethod
-    def _different(texts: torch.Tensor, scores: torch.Tensor, count: int) -> torch.Tensor:
-        """The best of texts, (N, T), that differ: so many at most, indices of these."""
-        best: dict[tuple[int, ...], int] = {}
-        for place in scores.argsort(descending=True, stable=True).tolist():
-            best.setdefault(tuple(texts[place].tolist()), place)
-            if len(best) == count:
+    def _settle(self, number: int, texts: Sequence[Sequence[int]]) -> None:
+        """Notes what of a poem is settled, now that it goes on from these texts: the lines that all of them have."""
+        count, marks = 0, (self.constraint.vocabulary.comma, self.constraint.vocabulary.stop)
+        for place, (token, *others) in enumerate(zip(*texts), 1):
+            if any(other != token for other in others):
                 break
-        return torch.tensor([*best.values()], device=texts.device)
-
-    def _settle(self, number: int, texts: torch.Tensor) -> None:
-        """Notes what of a poem is settled, now that it goes on from these texts, (N, T)."""
-        marks = self.constraint.vocabulary.are_marks(texts[0])
-        settled = marks & texts.eq(texts[0]).all(0).cumprod(0).bool()  # lines that all of them have
-        count = int(settled.nonzero().max()) + 1 if bool(settled.any()) else 0
+            count = place if token in marks else count
         if count > self._settled.get(number, 0):
             self._settled[number] = count
             self._news.append(number)
